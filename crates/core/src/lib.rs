@@ -7,6 +7,7 @@
 pub mod ids;
 pub mod key;
 pub mod score;
+pub mod stats;
 pub mod turn;
 
 pub use ids::{AgentId, CallId, Caller, IdFault, Language, QueueId, SurveyName, TenantId};
