@@ -3,4 +3,6 @@
 pub mod clock;
 pub mod config;
 pub mod fields;
+pub mod logging;
+pub mod metrics;
 pub mod secret;
