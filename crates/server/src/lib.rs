@@ -6,3 +6,4 @@ pub mod fields;
 pub mod logging;
 pub mod metrics;
 pub mod secret;
+pub mod writer;
