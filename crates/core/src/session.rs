@@ -227,10 +227,11 @@ impl Session {
             self.ask_again(at, attempt + 1, lead, survey, effects);
             return;
         }
-        let answered = survey.step(at).is_some_and(|step| self.answers.contains_key(&step.id));
-        if !answered {
-            self.missed.insert(at);
+        if self.has_answer(at, survey) {
+            // Asked again and not answered again: what was said before stands.
+            return self.go_on(at, survey, effects);
         }
+        self.missed.insert(at);
         self.go(question.otherwise, survey, effects);
     }
 

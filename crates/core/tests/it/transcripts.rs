@@ -128,7 +128,7 @@ fn the_same_answer_again_is_no_amendment() {
 #[test]
 fn a_change_of_mind_that_ends_in_a_hangup_keeps_the_first_answer() {
     assert_eq!(call(with_change(), "p 5 1 x").record(), "1 completed");
-    assert_eq!(call(with_change(), "p 5 1 p ~ p ~ p ~").record(), "1 completed");
+    assert_eq!(call(with_change(), "p 5 1 p ~ p ~ p ~ p ~").record(), "1 completed");
 }
 
 #[test]
