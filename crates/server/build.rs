@@ -13,7 +13,11 @@ fn main() -> io::Result<()> {
             let (Some(tag), Some(name)) = (name_of(&language), name_of(&file)) else { continue };
             let path = file.canonicalize()?;
             // Writing to a String cannot fail.
-            let _ = writeln!(table, "    (\"{tag}\", \"{name}\", include_bytes!({:?})),", path.display().to_string());
+            let _ = writeln!(
+                table,
+                "    (\"{tag}\", \"{name}\", include_bytes!({:?})),",
+                path.display().to_string()
+            );
         }
     }
     table.push_str("]\n");
@@ -31,7 +35,8 @@ fn recordings(language: &Path) -> io::Result<Vec<PathBuf>> {
 
 fn sorted(folder: &Path, wanted: impl Fn(&Path) -> bool) -> io::Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
-    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).filter(|path| wanted(path)).collect();
+    let mut paths: Vec<PathBuf> =
+        entries.into_iter().map(|entry| entry.path()).filter(|path| wanted(path)).collect();
     paths.sort();
     Ok(paths)
 }

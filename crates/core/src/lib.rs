@@ -5,6 +5,7 @@
 //! matters, is an argument. See ARCHITECTURE.md for the drawing this crate sits in.
 
 mod answer;
+pub mod conversation;
 pub mod ids;
 pub mod key;
 pub mod player;
@@ -13,6 +14,7 @@ pub mod session;
 pub mod survey;
 pub mod turn;
 
+pub use conversation::{Conversation, Outcome};
 pub use ids::{AgentId, CallId, Caller, IdFault, Language, QueueId, SurveyName, TenantId};
 pub use key::Key;
 pub use player::{Order, Player};

@@ -79,15 +79,46 @@ enum Phase {
     BeforeRecording { beep: bool, longest: Duration, silence_after: Duration, finish: Key },
     /// The caller speaks.
     Recording { finish: Key },
+    /// The caller cannot hear us.
+    Held,
 }
 
 impl Player {
-    /// A turn begins.
+    /// A turn begins. The turn that is on already is not begun again.
     pub fn turn(&mut self, turn: Turn, now: Duration) -> Vec<Order> {
         let same = turn.number == self.number && !matches!(self.phase, Phase::Idle);
         if same {
             return Vec::new();
         }
+        if matches!(self.phase, Phase::Held) && !matches!(turn.act, Act::End(_)) {
+            self.number = turn.number;
+            return Vec::new();
+        }
+        self.begin(turn, now)
+    }
+
+    /// The caller cannot hear us: nothing is played, no time runs, and keys mean nothing.
+    pub fn hold(&mut self) -> Vec<Order> {
+        let orders = match self.phase {
+            Phase::Idle | Phase::Held => return Vec::new(),
+            Phase::Recording { .. } => vec![Order::StopRecording],
+            _ => vec![Order::Stop],
+        };
+        if !matches!(self.phase, Phase::Recording { .. }) {
+            self.phase = Phase::Held;
+        }
+        orders
+    }
+
+    /// The caller is back: the present turn begins again.
+    pub fn resume(&mut self, present: Turn, now: Duration) -> Vec<Order> {
+        match self.phase {
+            Phase::Held => self.begin(present, now),
+            _ => Vec::new(),
+        }
+    }
+
+    fn begin(&mut self, turn: Turn, now: Duration) -> Vec<Order> {
         self.number = turn.number;
         match turn.act {
             Act::Ask(asked) => self.ask(asked, now),
@@ -128,7 +159,7 @@ impl Player {
                 vec![self.hear(What::Key { key })]
             }
             Phase::Recording { finish } if *finish == key => vec![Order::StopRecording],
-            Phase::Recording { .. } | Phase::BeforeRecording { .. } => Vec::new(),
+            Phase::Recording { .. } | Phase::BeforeRecording { .. } | Phase::Held => Vec::new(),
             Phase::Asking(_) | Phase::Saying { .. } | Phase::Idle => {
                 if self.kept.len() < KEYS_KEPT_MAX {
                     self.kept.push_back(key);

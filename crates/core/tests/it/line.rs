@@ -2,68 +2,75 @@
 //! with a clock that moves when the script says so.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aftercall_core::survey::{self, Library};
-use aftercall_core::{Effect, Heard, Key, Order, Player, Session, Survey, SurveyName, What};
+use aftercall_core::{Conversation, Effect, Heard, Key, Order, Outcome, Session, Survey, SurveyName, What};
 
 pub struct Line {
-    survey: Survey,
-    session: Session,
-    player: Player,
+    survey: Arc<Survey>,
+    conversation: Conversation,
     now: Duration,
     playing: Option<u32>,
-    last: Option<Heard>,
+    last: Heard,
     /// What was kept.
     pub effects: Vec<Effect>,
     /// The prompts that began, by name; `cut` where a key ended one.
     pub heard: Vec<String>,
-    /// How many turns the door was given.
-    pub turns: u32,
     pub hung_up: bool,
 }
 
 impl Line {
     pub fn new(survey: Survey) -> Self {
         let variables = BTreeMap::from([("queue".to_owned(), "sales".to_owned())]);
+        let survey = Arc::new(survey);
         let session = Session::new(&survey, None, variables);
         Self {
+            conversation: Conversation::new(Arc::clone(&survey), session),
             survey,
-            session,
-            player: Player::default(),
             now: Duration::ZERO,
             playing: None,
-            last: None,
+            last: Heard { turn: 0, what: What::Start },
             effects: Vec::new(),
             heard: Vec::new(),
-            turns: 0,
             hung_up: false,
         }
     }
 
     pub fn start(&mut self) {
-        self.hear(Heard { turn: 0, what: What::Start });
+        let outcomes = self.conversation.start(self.now);
+        self.obey(outcomes);
     }
 
     /// Plays a script: `p` the prompt ends, keys, `~` silence, `x` hang-up, `=` the last message
-    /// again, `r` something was recorded, `o` a webhook or transfer says ok. Blanks mean nothing.
+    /// again, `r` something was recorded, `o` a webhook or transfer says ok, `h` hold, `b` back.
+    /// Blanks mean nothing.
     pub fn play(&mut self, script: &str) -> &mut Self {
         for c in script.chars().filter(|c| *c != ' ') {
-            match c {
+            let turn = self.turn();
+            let what = match c {
+                '=' => {
+                    let outcomes = self.conversation.hear(self.last.clone(), self.now);
+                    self.obey(outcomes);
+                    continue;
+                }
+                'h' | 'b' => {
+                    let outcomes =
+                        if c == 'h' { self.conversation.hold() } else { self.conversation.resume(self.now) };
+                    self.obey(outcomes);
+                    continue;
+                }
                 'p' => self.prompt_ends(),
                 '~' => self.silence(),
-                'x' => self.tell(What::Hangup),
-                '=' => {
-                    if let Some(last) = self.last.clone() {
-                        self.hear(last);
-                    }
-                }
                 'r' => self.recorded(),
+                'x' => self.tell(What::Hangup),
                 'o' => self.tell(What::Answered { outcome: "ok".to_owned() }),
-                key => {
-                    let orders = self.player.key(Key::try_from(key).unwrap());
-                    self.obey(orders);
-                }
+                key => self.key(Key::try_from(key).unwrap()),
+            };
+            // A retry is of what was heard: a thing that the player kept to itself was never sent.
+            if self.turn() != turn {
+                self.last = Heard { turn, what };
             }
         }
         self
@@ -78,67 +85,77 @@ impl Line {
     }
 
     pub fn session(&self) -> &Session {
-        &self.session
+        self.conversation.session()
     }
 
-    fn prompt_ends(&mut self) {
+    pub fn turn(&self) -> u32 {
+        self.session().present(&self.survey).number
+    }
+
+    fn prompt_ends(&mut self) -> What {
         if let Some(play) = self.playing.take() {
-            let orders = self.player.played(play, self.now);
-            self.obey(orders);
+            let outcomes = self.conversation.played(play, self.now);
+            self.obey(outcomes);
         }
+        What::Played
     }
 
-    fn silence(&mut self) {
-        if let Some(deadline) = self.player.deadline() {
-            let early = self.player.tick(deadline.saturating_sub(Duration::from_millis(1)));
+    fn key(&mut self, key: Key) -> What {
+        let outcomes = self.conversation.key(key, self.now);
+        self.obey(outcomes);
+        What::Key { key }
+    }
+
+    fn silence(&mut self) -> What {
+        if let Some(deadline) = self.conversation.deadline() {
+            let early = self.conversation.tick(deadline.saturating_sub(Duration::from_millis(1)));
             assert_eq!(early, [], "a deadline is not a moment early");
             self.now = deadline;
-            let orders = self.player.tick(deadline);
-            self.obey(orders);
+            let outcomes = self.conversation.tick(deadline);
+            self.obey(outcomes);
+        }
+        What::Silence
+    }
+
+    fn recorded(&mut self) -> What {
+        let outcomes = self.conversation.recorded(Some("comment.wav".to_owned()), 3, self.now);
+        self.obey(outcomes);
+        What::Recorded { reference: "comment.wav".to_owned(), seconds: 3 }
+    }
+
+    fn tell(&mut self, what: What) -> What {
+        let outcomes = self.conversation.tell(what.clone(), self.now);
+        self.obey(outcomes);
+        what
+    }
+
+    fn obey(&mut self, outcomes: Vec<Outcome>) {
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Keep(effect) => self.effects.push(effect),
+                Outcome::Do(order) => self.carry_out(order),
+            }
         }
     }
 
-    fn recorded(&mut self) {
-        let orders = self.player.recorded(Some("comment.wav".to_owned()), 3);
-        self.obey(orders);
-    }
-
-    fn tell(&mut self, what: What) {
-        let Order::Hear(heard) = self.player.hear(what) else { unreachable!() };
-        self.hear(heard);
-    }
-
-    fn hear(&mut self, heard: Heard) {
-        self.last = Some(heard.clone());
-        // Through JSON each time: a session is put down between requests by some doors.
-        let put_down = serde_json::to_string(&self.session).unwrap();
-        let session: Session = serde_json::from_str(&put_down).unwrap();
-        let (session, turn, effects) = session.hear(heard, &self.survey);
-        self.session = session;
-        self.effects.extend(effects);
-        self.turns = turn.number;
-        let orders = self.player.turn(turn, self.now);
-        self.obey(orders);
-    }
-
-    fn obey(&mut self, orders: Vec<Order>) {
-        for order in orders {
-            match order {
-                Order::Play { play, say } => {
-                    self.playing = Some(play);
-                    self.heard.extend(say.into_iter().map(|spoken| spoken.piece.name));
-                }
-                Order::Stop => {
-                    self.playing = None;
-                    self.heard.push("cut".to_owned());
-                }
-                Order::Hear(heard) => self.hear(heard),
-                Order::HangUp(_) => self.hung_up = true,
-                Order::Record { .. } => self.heard.push("record".to_owned()),
-                Order::StopRecording => self.recorded(),
-                Order::Webhook { step, .. } => self.heard.push(format!("webhook {step}")),
-                Order::Transfer { target } => self.heard.push(format!("transfer {target}")),
+    fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Play { play, say } => {
+                self.playing = Some(play);
+                self.heard.extend(say.into_iter().map(|spoken| spoken.piece.name));
             }
+            Order::Stop => {
+                self.playing = None;
+                self.heard.push("cut".to_owned());
+            }
+            Order::HangUp(_) => self.hung_up = true,
+            Order::Record { .. } => self.heard.push("record".to_owned()),
+            Order::StopRecording => {
+                self.recorded();
+            }
+            Order::Webhook { step, .. } => self.heard.push(format!("webhook {step}")),
+            Order::Transfer { target } => self.heard.push(format!("transfer {target}")),
+            Order::Hear(heard) => unreachable!("a conversation hears for itself: {heard:?}"),
         }
     }
 

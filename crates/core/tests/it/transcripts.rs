@@ -94,11 +94,10 @@ fn who_gave_no_rating_is_thanked_all_the_same() {
 
 #[test]
 fn a_repeat_of_any_message_changes_nothing() {
-    for script in ["p 1", "p 9 p 3", "p ~ p 1", "p 5 1 p 1", "p * p 4", "1 y"] {
-        let script = script.replace('y', "");
+    for script in ["p 1", "p 9 p 3", "p ~ p 1", "p 5 1 p 1", "p * p 4", "1"] {
         let repeated: String =
             script.chars().flat_map(|c| if c == ' ' { vec![c] } else { vec![c, '=', '='] }).collect();
-        let (once, thrice) = (call(with_change(), &script), call(with_change(), &repeated));
+        let (once, thrice) = (call(with_change(), script), call(with_change(), &repeated));
         assert_eq!(once.effects, thrice.effects, "{repeated}");
         assert_eq!(once.heard, thrice.heard, "{repeated}");
     }
@@ -187,7 +186,27 @@ fn hanging_up_during_the_comment_keeps_the_rating() {
 #[test]
 fn nothing_is_heard_after_the_end() {
     let mut line = call(csat(), "p 1");
-    let (effects, turns) = (line.effects.clone(), line.turns);
+    let (effects, turn) = (line.effects.clone(), line.turn());
     line.play("x = 1 x");
-    assert_eq!((line.effects, line.turns), (effects, turns));
+    assert_eq!(line.turn(), turn);
+    assert_eq!(line.effects, effects);
+}
+
+#[test]
+fn a_session_goes_on_after_it_was_put_down_as_json() {
+    let line = call(two_questions(), "p 4 p");
+    let put_down = serde_json::to_string(line.session()).unwrap();
+    let taken_up: aftercall_core::Session = serde_json::from_str(&put_down).unwrap();
+    assert_eq!(&taken_up, line.session());
+}
+
+#[test]
+fn on_hold_nothing_is_played_and_no_time_runs_and_then_the_prompt_comes_again() {
+    let line = call(csat(), "h 1 p ~ b p 2");
+    assert_eq!(line.heard[..3], ["please_rate", "cut", "please_rate"]);
+    assert_eq!(line.record(), "4 completed");
+    let line = call(csat(), "p h ~ ~ ~ ~ b 2");
+    assert_eq!(line.record(), "4 completed");
+    let line = call(csat(), "p h x");
+    assert_eq!(line.record(), "- abandoned");
 }
