@@ -11,6 +11,7 @@ pub mod key;
 pub mod player;
 pub mod score;
 pub mod session;
+pub mod stats;
 pub mod survey;
 pub mod turn;
 
