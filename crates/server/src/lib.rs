@@ -6,4 +6,5 @@ pub mod fields;
 pub mod logging;
 pub mod metrics;
 pub mod secret;
+pub mod surveys;
 pub mod writer;
