@@ -12,6 +12,35 @@ use std::str::FromStr;
 use aftercall_core::survey::fault::{Fault, Pointer, Segment, did_you_mean};
 use serde_json::{Map, Value};
 
+/// What was given for a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Given<T> {
+    /// Nothing.
+    Absent,
+    /// Null: nothing, on purpose.
+    Null,
+    /// This.
+    Value(T),
+}
+
+impl<T> Given<T> {
+    /// The value, if there is one.
+    pub fn value(self) -> Option<T> {
+        match self {
+            Self::Absent | Self::Null => None,
+            Self::Value(value) => Some(value),
+        }
+    }
+
+    /// The same, borrowed.
+    pub fn as_ref(&self) -> Option<&T> {
+        match self {
+            Self::Absent | Self::Null => None,
+            Self::Value(value) => Some(value),
+        }
+    }
+}
+
 /// A table (an object) being read. Fields that nobody asked for are faults.
 pub struct Fields<'v, 'f> {
     table: &'v Map<String, Value>,
@@ -55,6 +84,19 @@ impl<'v> Fields<'v, '_> {
         let result = read(&mut fields);
         fields.refuse_unknown();
         result
+    }
+
+    /// A field that may be missing, or null, which is not the same.
+    pub fn given<T>(
+        &mut self,
+        name: &'static str,
+        convert: impl FnOnce(&Value) -> Result<T, String>,
+    ) -> Option<Given<T>> {
+        if self.table.get(name).is_some_and(Value::is_null) {
+            self.asked.push(name);
+            return Some(Given::Null);
+        }
+        Some(self.optional(name, convert)?.map_or(Given::Absent, Given::Value))
     }
 
     /// A field that may be missing (or null).

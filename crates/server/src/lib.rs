@@ -1,8 +1,10 @@
 //! See ARCHITECTURE.md.
 
+pub mod api;
 pub mod clock;
 pub mod config;
 pub mod fields;
+pub mod keys;
 pub mod logging;
 pub mod metrics;
 pub mod secret;
