@@ -1,6 +1,7 @@
 //! See ARCHITECTURE.md.
 
 pub mod api;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod fields;
