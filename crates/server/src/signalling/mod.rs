@@ -7,7 +7,12 @@
 //! does nothing; each call ends with exactly one [`Event::Ended`].
 
 mod address;
+mod body;
 mod config;
+mod counters;
+mod digest;
+mod framing;
+mod gate;
 mod model;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -18,6 +23,7 @@ use tokio::sync::mpsc;
 
 pub use address::{BadTarget, Target};
 pub use config::{BadListen, Bounds, Clock, Listen, Peer, Peers, SignallingConfig, StartError, Timers};
+pub use counters::Count;
 pub use model::{CallKey, Credentials, Dial, Ending, Event, InviteRequest, Standing, Transfer, Transport};
 
 /// What the `tracing` filter must say about the stack underneath: it logs every raw message at INFO, and at WARN and
