@@ -8,3 +8,6 @@ pub mod prompts;
 pub mod secret;
 pub mod signalling;
 pub mod surveys;
+pub mod logging;
+pub mod metrics;
+pub mod writer;

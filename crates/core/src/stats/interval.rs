@@ -46,7 +46,6 @@ impl Level {
 /// The Wilson score interval of `part` out of `whole`, both ends from 0 to 1.
 /// E. B. Wilson, "Probable inference, the law of succession, and statistical inference" (1927).
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "an interval needs no more than the 53 bits of an f64")]
 pub fn wilson(part: u64, whole: u64, level: Level) -> Option<Interval> {
     if whole == 0 {
         return None;
@@ -111,6 +110,29 @@ mod tests {
             let own = Level::new(level).unwrap().z();
             assert!((own - z).abs() < 1e-11, "{level}: {own} is not {z}");
         }
+    }
+
+    #[test]
+    fn intervals_are_the_reference_ones_at_95_and_90_percent() {
+        let rows: Vec<(u64, u64, [f64; 2], [f64; 2])> =
+            serde_json::from_str(include_str!("../../tests/vectors/stats/wilson.json")).unwrap();
+        assert!(rows.len() >= 70);
+        for (part, whole, at_95, at_90) in rows {
+            for (level, [low, high]) in [(Level::P95, at_95), (Level::new(0.9).unwrap(), at_90)] {
+                let own = wilson(part, whole, level).unwrap();
+                assert!((own.low - low).abs() < 1e-9, "{part}/{whole}: {own:?}");
+                assert!((own.high - high).abs() < 1e-9, "{part}/{whole}: {own:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_interval_of_all_or_none_ends_exactly_there_and_of_nothing_there_is_none() {
+        for whole in [1, 2, 3, 7, 49, 1_000_003, u64::MAX / 5] {
+            assert_eq!(wilson(0, whole, Level::P95).unwrap().low, 0.0);
+            assert_eq!(wilson(whole, whole, Level::P95).unwrap().high, 1.0);
+        }
+        assert_eq!(wilson(0, 0, Level::P95), None);
     }
 
     #[test]

@@ -32,6 +32,11 @@ pub fn ranking<K: Ord>(agents: impl IntoIterator<Item = (K, Tally)>) -> Vec<Rank
     let mut agents: Vec<(K, Tally)> = agents.into_iter().filter(|(_, tally)| tally.count() > 0).collect();
     agents.sort_by(|a, b| a.0.cmp(&b.0));
     let scale = Scale::of(&agents);
+    placed(agents, &scale)
+}
+
+/// Best first; `agents` come in the order of their keys.
+fn placed<K>(agents: Vec<(K, Tally)>, scale: &Scale) -> Vec<Ranked<K>> {
     let mut scored: Vec<(Scored, K)> =
         agents.into_iter().map(|(key, tally)| (scale.score(tally), key)).collect();
     // A stable sort: equals stay in the order of their keys.
@@ -67,7 +72,6 @@ struct Scored {
 }
 
 impl Scale {
-    #[expect(clippy::cast_precision_loss, reason = "variances need no more than the 53 bits of an f64")]
     fn of<K>(agents: &[(K, Tally)]) -> Self {
         let tallies = || agents.iter().map(|(_, tally)| tally);
         let (sum, count) = tallies().fold((0_u64, 0_u64), |(sum, count), tally| {
@@ -86,7 +90,6 @@ impl Scale {
         if between > 0.0 { Self::Credibility { mean, weight: within / between } } else { fixed }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a score needs no more than the 53 bits of an f64")]
     fn score(&self, tally: Tally) -> Scored {
         match *self {
             Self::Credibility { mean, weight } => {
@@ -115,7 +118,6 @@ impl Scored {
 }
 
 /// The squared distances of an agent's scores from their mean, summed.
-#[expect(clippy::cast_precision_loss, reason = "variances need no more than the 53 bits of an f64")]
 fn squares_within(tally: &Tally) -> f64 {
     let mean = own_mean(tally);
     tally.counts().iter().zip(1_u8..).map(|(n, score)| *n as f64 * (f64::from(score) - mean).powi(2)).sum()
@@ -144,5 +146,138 @@ fn compare_fractions(mut left: (u128, u128), mut right: (u128, u128)) -> Orderin
             (order, _, _) => order,
         };
         return if turned { order.reverse() } else { order };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Scope {
+        scope: String,
+        weight: f64,
+        agents: Vec<Agent>,
+    }
+
+    #[derive(Deserialize)]
+    struct Agent {
+        agent: String,
+        dist: [u64; 5],
+        credibility: f64,
+        credibility_rank: usize,
+        bayes: f64,
+        bayes_rank: usize,
+    }
+
+    impl Scope {
+        fn all() -> Vec<Self> {
+            serde_json::from_str(include_str!("../../tests/vectors/stats/ranking.json")).unwrap()
+        }
+
+        fn agents(&self) -> Vec<(&str, Tally)> {
+            self.agents.iter().map(|a| (a.agent.as_str(), Tally::new(a.dist).unwrap())).collect()
+        }
+
+        fn agent(&self, name: &str) -> &Agent {
+            self.agents.iter().find(|a| a.agent == name).unwrap()
+        }
+    }
+
+    fn tally(counts: [u64; 5]) -> Tally {
+        Tally::new(counts).unwrap()
+    }
+
+    #[test]
+    fn credibility_means_and_ranks_are_the_reference_ones() {
+        for scope in Scope::all() {
+            let agents = scope.agents();
+            let Scale::Credibility { weight, .. } = Scale::of(&agents) else { panic!("{}", scope.scope) };
+            assert!((weight / scope.weight - 1.0).abs() < 1e-9, "{}: {weight}", scope.scope);
+            let ranked = ranking(agents);
+            assert_eq!(ranked.len(), scope.agents.len());
+            for r in ranked {
+                let expected = scope.agent(r.key);
+                assert_eq!(r.rank, expected.credibility_rank, "{}", r.key);
+                assert!((r.adjusted_score - expected.credibility).abs() < 1e-12, "{}", r.key);
+            }
+        }
+    }
+
+    #[test]
+    fn means_with_ten_ratings_of_everyone_and_their_exact_ranks_are_the_reference_ones() {
+        for scope in Scope::all() {
+            let agents = scope.agents();
+            let (sum, count) = agents.iter().fold((0, 0), |(s, n), (_, t)| (s + t.sum(), n + t.count()));
+            for r in placed(agents, &Scale::Fixed { sum, count }) {
+                let expected = scope.agent(r.key);
+                assert_eq!(r.rank, expected.bayes_rank, "{}", r.key);
+                assert!((r.adjusted_score - expected.bayes).abs() < 1e-12, "{}", r.key);
+            }
+        }
+    }
+
+    #[test]
+    fn where_no_variance_between_agents_shows_ten_ratings_of_everyone_are_added() {
+        // Three agents of mean 4 by different ways: equal as fractions, whatever floats say.
+        let agents =
+            [("c", tally([0, 0, 2, 2, 2])), ("a", tally([0, 0, 0, 7, 0])), ("b", tally([1, 0, 0, 1, 3]))];
+        let ranked = ranking(agents);
+        assert!(ranked.iter().all(|r| r.rank == 1 && (r.adjusted_score - 4.0).abs() < 1e-12), "{ranked:?}");
+        assert_eq!(ranked.iter().map(|r| r.key).collect::<Vec<_>>(), ["a", "b", "c"]);
+        // One agent alone, one rating each, none at all.
+        let alone = ranking([("a", tally([0, 1, 0, 0, 0]))]);
+        assert_eq!((alone[0].rank, alone[0].adjusted_score), (1, 2.0));
+        let single = ranking([("a", tally([1, 0, 0, 0, 0])), ("b", tally([0, 0, 0, 0, 1]))]);
+        let places: Vec<_> = single.iter().map(|r| (r.rank, r.key, r.adjusted_score)).collect();
+        assert_eq!(places, [(1, "b", 35.0 / 11.0), (2, "a", 31.0 / 11.0)]);
+        assert_eq!(ranking([("a", Tally::default())]), vec![]);
+        assert_eq!(ranking::<&str>([]), vec![]);
+    }
+
+    #[test]
+    fn agents_who_never_waver_are_ranked_by_their_plain_means() {
+        let ranked = ranking([("low", tally([2, 0, 0, 0, 0])), ("high", tally([0, 0, 0, 0, 9]))]);
+        let places: Vec<_> = ranked.iter().map(|r| (r.rank, r.key, r.adjusted_score)).collect();
+        assert_eq!(places, [(1, "high", 5.0), (2, "low", 1.0)]);
+    }
+
+    #[test]
+    fn equal_scores_share_a_rank_and_the_next_one_counts_them() {
+        let middle = tally([1, 2, 3, 2, 1]);
+        let ranked = ranking([
+            ("d", tally([9, 0, 0, 0, 0])),
+            ("c", middle),
+            ("b", middle),
+            ("nobody", Tally::default()),
+            ("a", tally([0, 0, 0, 0, 9])),
+        ]);
+        let places: Vec<_> = ranked.iter().map(|r| (r.rank, r.key)).collect();
+        assert_eq!(places, [(1, "a"), (2, "b"), (2, "c"), (4, "d")]);
+    }
+
+    #[test]
+    fn the_largest_tallies_are_ranked_without_overflow() {
+        let most = Tally::RATINGS_MAX;
+        let ranked = ranking([("a", tally([0, 0, 0, 0, most])), ("b", tally([0, 0, 0, 0, most]))]);
+        assert!(ranked.iter().all(|r| r.rank == 1 && (r.adjusted_score - 5.0).abs() < 1e-9), "{ranked:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn fractions_compare_as_their_cross_products(
+            a in 0_u64.., b in 1_u64.., c in 0_u64.., d in 1_u64.., k in 1_u64..1000,
+        ) {
+            let [wide_a, wide_b, wide_c, wide_d] = [a, b, c, d].map(u128::from);
+            prop_assert_eq!(
+                compare_fractions((wide_a, wide_b), (wide_c, wide_d)),
+                (wide_a * wide_d).cmp(&(wide_c * wide_b))
+            );
+            let k = u128::from(k);
+            prop_assert_eq!(compare_fractions((wide_a, wide_b), (wide_a * k, wide_b * k)), Ordering::Equal);
+        }
     }
 }

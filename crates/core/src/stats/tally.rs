@@ -96,7 +96,6 @@ impl Tally {
 }
 
 /// `part / whole`, unless there is nothing to divide by.
-#[expect(clippy::cast_precision_loss, reason = "a share needs no more than the 53 bits of an f64")]
 fn share(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
@@ -121,6 +120,32 @@ mod tests {
         assert_eq!(tally.counts(), [0, 0, 1, 1, 2]);
         assert_eq!((tally.count(), tally.sum(), tally.satisfied()), (4, 17, 3));
         assert_eq!((tally.mean(), tally.csat_percent()), (Some(4.25), Some(75.0)));
+    }
+
+    #[test]
+    fn means_and_shares_are_the_reference_ones() {
+        #[derive(serde::Deserialize)]
+        struct Row {
+            scope: String,
+            dist: [u64; 5],
+            n: u64,
+            sum: u64,
+            mean: f64,
+            csat: f64,
+            wilson95: [f64; 2],
+        }
+        let rows: Vec<Row> =
+            serde_json::from_str(include_str!("../../tests/vectors/stats/summary.json")).unwrap();
+        assert!(rows.len() >= 8);
+        for row in rows {
+            let tally = Tally::new(row.dist).unwrap();
+            assert_eq!((tally.count(), tally.sum()), (row.n, row.sum), "{}", row.scope);
+            assert!((tally.mean().unwrap() - row.mean).abs() < 1e-12, "{}", row.scope);
+            assert!((tally.csat_percent().unwrap() - row.csat).abs() < 1e-10, "{}", row.scope);
+            let own = tally.csat_interval(Level::P95).unwrap();
+            assert!((own.low / 100.0 - row.wilson95[0]).abs() < 1e-9, "{}", row.scope);
+            assert!((own.high / 100.0 - row.wilson95[1]).abs() < 1e-9, "{}", row.scope);
+        }
     }
 
     #[test]
