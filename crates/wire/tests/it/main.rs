@@ -1,0 +1,3 @@
+//! The wire formats against recorded bytes, tables and generated input.
+
+mod rtp;
