@@ -5,4 +5,8 @@
 
 #![warn(missing_docs)]
 
+pub mod digit;
 pub mod rtp;
+pub mod telephone_event;
+
+pub use digit::Digit;
