@@ -141,16 +141,23 @@ impl<'a> Compiler<'a> {
     fn step(&mut self, at: usize, step: &StepDefinition, main: Option<&str>) -> Step {
         let here = Pointer::root().key("step").index(at);
         self.faults.extend(fields::strangers(step, &here));
-        let following = if at + 1 < self.definition.step.len() { Goto::Step(index(at + 1)) } else { Goto::End };
+        let following =
+            if at + 1 < self.definition.step.len() { Goto::Step(index(at + 1)) } else { Goto::End };
         let mut next = self.target_or(step.next.as_deref(), &here.key("next"), following);
         let does = match step.step_type {
             StepType::Say => {
                 self.needs_say(step, &here);
-                Does::Say { say: self.words(step, &here, None), interruptible: step.interruptible.unwrap_or(false) }
+                Does::Say {
+                    say: self.words(step, &here, None),
+                    interruptible: step.interruptible.unwrap_or(false),
+                }
             }
             StepType::End => {
                 next = Goto::End;
-                Does::Say { say: self.words(step, &here, None), interruptible: step.interruptible.unwrap_or(false) }
+                Does::Say {
+                    say: self.words(step, &here, None),
+                    interruptible: step.interruptible.unwrap_or(false),
+                }
             }
             StepType::Ask => Does::Ask(Box::new(question::compile(self, step, &here, main))),
             StepType::Confirm => Does::Confirm(self.confirmation(at, step, &here)),
@@ -200,7 +207,8 @@ impl<'a> Compiler<'a> {
         let of = match step.of.as_deref() {
             Some(name) => self.asked(name, &here.key("of")),
             None => {
-                let before = definition.step[..at].iter().rposition(|earlier| earlier.step_type == StepType::Ask);
+                let before =
+                    definition.step[..at].iter().rposition(|earlier| earlier.step_type == StepType::Ask);
                 if before.is_none() {
                     self.fault(here.clone(), "there is no question before this to confirm: name one by `of`");
                 }
@@ -223,9 +231,7 @@ impl<'a> Compiler<'a> {
     /// The index of a question by its name.
     pub(crate) fn asked(&mut self, name: &str, here: &Pointer) -> Option<At> {
         let definition = Arc::clone(&self.definition);
-        let asks = || {
-            definition.step.iter().enumerate().filter(|(_, step)| step.step_type == StepType::Ask)
-        };
+        let asks = || definition.step.iter().enumerate().filter(|(_, step)| step.step_type == StepType::Ask);
         let found = asks().find(|(_, step)| step.id == name).map(|(at, _)| index(at));
         if found.is_none() {
             let hint = did_you_mean(name, asks().map(|(_, step)| step.id.as_str()));
@@ -256,7 +262,9 @@ impl<'a> Compiler<'a> {
             beep: step.beep.unwrap_or(true),
             longest: Duration::from_secs(seconds.into()),
             silence_after: self.silence(step, here, 3_000),
-            finish: self.key(step.finish_key.as_deref(), &here.key("finish_key"), '#').unwrap_or(crate::Key::POUND),
+            finish: self
+                .key(step.finish_key.as_deref(), &here.key("finish_key"), '#')
+                .unwrap_or(crate::Key::POUND),
         }
     }
 
@@ -264,7 +272,10 @@ impl<'a> Compiler<'a> {
         let ms = step.silence_ms.unwrap_or(default);
         if !SILENCE_MS.contains(&ms) {
             let (least, most) = SILENCE_MS.into_inner();
-            self.fault(here.key("silence_ms"), format!("{ms} ms of silence is out of range: {least} to {most}"));
+            self.fault(
+                here.key("silence_ms"),
+                format!("{ms} ms of silence is out of range: {least} to {most}"),
+            );
         }
         Duration::from_millis(ms.into())
     }
@@ -278,7 +289,10 @@ impl<'a> Compiler<'a> {
         let ms = step.timeout_ms.unwrap_or(3_000);
         if !WEBHOOK_MS.contains(&ms) {
             let (least, most) = WEBHOOK_MS.into_inner();
-            self.fault(here.key("timeout_ms"), format!("{ms} ms is out of range: {least} to {most}, the caller waits"));
+            self.fault(
+                here.key("timeout_ms"),
+                format!("{ms} ms is out of range: {least} to {most}, the caller waits"),
+            );
         }
         Does::Webhook { url, timeout: Duration::from_millis(ms.into()) }
     }
@@ -316,7 +330,10 @@ impl<'a> Compiler<'a> {
             match (given.next(), given.next()) {
                 (Some(test), None) => Some(Arm { subject, test, goto }),
                 _ => {
-                    self.fault(place, "an arm has exactly one of `is`, `one_of`, `at_least`, `at_most`, `given`");
+                    self.fault(
+                        place,
+                        "an arm has exactly one of `is`, `one_of`, `at_least`, `at_most`, `given`",
+                    );
                     None
                 }
             }
@@ -337,13 +354,15 @@ impl<'a> Compiler<'a> {
 
     fn variable(&mut self, name: &str, here: &Pointer) {
         let definition = Arc::clone(&self.definition);
-        let outcome = |step: &&StepDefinition| matches!(step.step_type, StepType::Webhook | StepType::Transfer);
+        let outcome =
+            |step: &&StepDefinition| matches!(step.step_type, StepType::Webhook | StepType::Transfer);
         let outcomes = definition.step.iter().filter(outcome).map(|step| step.id.as_str());
         let own = definition.variables.iter().map(String::as_str);
         let mut known = VARIABLES.into_iter().chain(own).chain(outcomes);
         if !known.clone().any(|variable| variable == name) {
             let hint = did_you_mean(name, &mut known);
-            let message = format!("nothing sets a variable \"{name}\"{hint}; list it in `variables` if a door does");
+            let message =
+                format!("nothing sets a variable \"{name}\"{hint}; list it in `variables` if a door does");
             self.fault(here.clone(), message);
         }
     }
@@ -352,10 +371,15 @@ impl<'a> Compiler<'a> {
     /// to the index behind the author's steps; the step is added here if any does.
     fn farewell(&mut self, steps: &mut Vec<Step>) {
         let at = Goto::Step(index(steps.len()));
-        let wanted = steps.iter().any(|step| matches!(&step.does, Does::Ask(question) if question.otherwise == at));
+        let wanted =
+            steps.iter().any(|step| matches!(&step.does, Does::Ask(question) if question.otherwise == at));
         if wanted {
             let say = vec![Word::Prompt("goodbye".to_owned())];
-            steps.push(Step { id: "(goodbye)".to_owned(), does: Does::Say { say, interruptible: false }, next: Goto::End });
+            steps.push(Step {
+                id: "(goodbye)".to_owned(),
+                does: Does::Say { say, interruptible: false },
+                next: Goto::End,
+            });
         }
     }
 
@@ -366,7 +390,10 @@ impl<'a> Compiler<'a> {
         let language = match Language::new(definition.language.as_deref().unwrap_or("en")) {
             Ok(language) => Some(language),
             Err(why) => {
-                self.fault(here.clone(), format!("the language {why}: write a tag such as \"en\" or \"pt-br\""));
+                self.fault(
+                    here.clone(),
+                    format!("the language {why}: write a tag such as \"en\" or \"pt-br\""),
+                );
                 None
             }
         };
@@ -380,7 +407,10 @@ impl<'a> Compiler<'a> {
                 .filter_map(|(at, tag)| match Language::new(tag) {
                     Ok(language) => Some(language),
                     Err(why) => {
-                        self.fault(Pointer::root().key("languages").index(at), format!("this language {why}"));
+                        self.fault(
+                            Pointer::root().key("languages").index(at),
+                            format!("this language {why}"),
+                        );
                         None
                     }
                 })
@@ -388,7 +418,10 @@ impl<'a> Compiler<'a> {
         };
         languages.extend(language.clone());
         for missing in languages.iter().flat_map(|language| {
-            texts.iter().filter(|(_, texts)| !texts.contains_key(language)).map(move |(name, _)| (name, language))
+            texts
+                .iter()
+                .filter(|(_, texts)| !texts.contains_key(language))
+                .map(move |(name, _)| (name, language))
         }) {
             let (name, language) = missing;
             let place = self.used.get(name).cloned().unwrap_or_default();

@@ -100,12 +100,19 @@ impl fmt::Display for Fault {
 /// ` (did you mean "…"?)`, or nothing where no known name is near.
 #[must_use]
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    /// Below this Jaro-Winkler likeness a suggestion puzzles more than it helps.
-    const LIKENESS_LEAST: f64 = 0.75;
+    /// Below these likenesses a suggestion puzzles more than it helps: a swapped or lost letter
+    /// in a short word, a common beginning in a long one.
+    const EDITS_LEAST: f64 = 0.6;
+    const BEGINNING_LEAST: f64 = 0.85;
     known
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(likeness, _)| *likeness >= LIKENESS_LEAST)
+        .map(|candidate| {
+            let edits = strsim::normalized_damerau_levenshtein(name, candidate);
+            let beginning = strsim::jaro_winkler(name, candidate);
+            let near = edits >= EDITS_LEAST || beginning >= BEGINNING_LEAST;
+            (if near { edits.max(beginning) } else { 0.0 }, candidate)
+        })
+        .filter(|(likeness, _)| *likeness > 0.0)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| format!(" (did you mean \"{candidate}\"?)"))
         .unwrap_or_default()
@@ -134,8 +141,8 @@ pub fn locate_toml(source: &str, pointer: &Pointer) -> (usize, usize) {
                 offset = key.span().start;
                 below
             }
-            (Segment::Index(index), DeValue::Array(mut list)) if *index < list.len() => {
-                let below = list.remove(*index);
+            (Segment::Index(index), DeValue::Array(list)) => {
+                let Some(below) = list.into_iter().nth(*index) else { break };
                 offset = below.span().start;
                 below
             }

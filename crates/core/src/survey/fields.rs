@@ -34,12 +34,13 @@ pub(crate) fn strangers(step: &StepDefinition, here: &Pointer) -> Vec<Fault> {
         ("timeout_ms", step.timeout_ms.is_some(), &[Webhook]),
         ("target", step.target.is_some(), &[Transfer]),
     ];
-    let of_type = given.into_iter().filter(|(_, given, types)| *given && !types.contains(&step.step_type)).map(
-        |(field, _, _)| {
+    let of_type = given
+        .into_iter()
+        .filter(|(_, given, types)| *given && !types.contains(&step.step_type))
+        .map(|(field, _, _)| {
             let message = format!("`{field}` means nothing in a step of type `{}`", word(step.step_type));
             Fault::new(here.key(field), message)
-        },
-    );
+        });
     of_type.chain(of_kind(step, here)).collect()
 }
 
@@ -56,7 +57,9 @@ fn of_kind(step: &StepDefinition, here: &Pointer) -> Vec<Fault> {
     given
         .into_iter()
         .filter(|(_, wrong, _)| *wrong)
-        .map(|(field, _, why)| Fault::new(here.key(field), format!("`{field}` means nothing in this kind of question: {why}")))
+        .map(|(field, _, why)| {
+            Fault::new(here.key(field), format!("`{field}` means nothing in this kind of question: {why}"))
+        })
         .collect()
 }
 

@@ -243,7 +243,9 @@ impl Question {
     /// Every key that means something in answer to this question, ascending.
     pub(crate) fn keys(&self) -> Vec<Key> {
         let digits = |from: u8, to: u8| {
-            (from..=to).filter_map(|digit| Key::try_from(char::from(b'0' + digit)).ok()).collect::<BTreeSet<_>>()
+            (from..=to)
+                .filter_map(|digit| Key::try_from(char::from(b'0' + digit)).ok())
+                .collect::<BTreeSet<_>>()
         };
         let mut keys = match &self.kind {
             Kind::Rating(map) => map.keys().copied().collect(),

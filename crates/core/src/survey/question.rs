@@ -16,7 +16,12 @@ const ATTEMPTS: std::ops::RangeInclusive<u8> = 1..=10;
 /// A card or account number fits; more digits nobody types.
 const DIGITS: std::ops::RangeInclusive<u8> = 1..=32;
 
-pub(crate) fn compile(compiler: &mut Compiler<'_>, step: &StepDefinition, here: &Pointer, main: Option<&str>) -> Question {
+pub(crate) fn compile(
+    compiler: &mut Compiler<'_>,
+    step: &StepDefinition,
+    here: &Pointer,
+    main: Option<&str>,
+) -> Question {
     compiler.needs_say(step, here);
     let attempts = step.attempts.unwrap_or(3);
     if !ATTEMPTS.contains(&attempts) {
@@ -71,11 +76,14 @@ fn kind(compiler: &mut Compiler<'_>, step: &StepDefinition, here: &Pointer) -> K
             }
             Kind::Choice(labels(compiler, step, here))
         }
-        AskKind::YesNo => Kind::YesNo { keys: yes_no(compiler, step, here), decline: step.opt_in.unwrap_or(false) },
+        AskKind::YesNo => {
+            Kind::YesNo { keys: yes_no(compiler, step, here), decline: step.opt_in.unwrap_or(false) }
+        }
         AskKind::Digits => {
             let (least, most) = (step.min_digits.unwrap_or(1), step.max_digits.unwrap_or(16));
             if !DIGITS.contains(&least) || !DIGITS.contains(&most) || least > most {
-                let message = format!("{least} to {most} digits: both are 1 to 32, the first not above the second");
+                let message =
+                    format!("{least} to {most} digits: both are 1 to 32, the first not above the second");
                 compiler.fault(here.key("min_digits"), message);
             }
             Kind::Digits { least, most }
@@ -85,7 +93,10 @@ fn kind(compiler: &mut Compiler<'_>, step: &StepDefinition, here: &Pointer) -> K
 
 fn ratings(compiler: &mut Compiler<'_>, step: &StepDefinition, here: &Pointer) -> BTreeMap<Key, Rated> {
     if step.keys.len() < 2 {
-        compiler.fault(here.key("keys"), "a rating needs a map from keys to scores, such as 1 = { score = 5, label = \"very_satisfied\" }");
+        compiler.fault(
+            here.key("keys"),
+            "a rating needs a map from keys to scores, such as 1 = { score = 5, label = \"very_satisfied\" }",
+        );
     }
     mapped(compiler, step, here, |compiler, meaning, place| {
         let score = meaning.score.and_then(|number| Score::try_from(number).ok());
@@ -110,7 +121,10 @@ fn yes_no(compiler: &mut Compiler<'_>, step: &StepDefinition, here: &Pointer) ->
         let default = [('1', "yes"), ('2', "no")];
         words::prompt(compiler, "yes", here);
         words::prompt(compiler, "no", here);
-        return default.into_iter().filter_map(|(key, label)| Some((Key::try_from(key).ok()?, label.to_owned()))).collect();
+        return default
+            .into_iter()
+            .filter_map(|(key, label)| Some((Key::try_from(key).ok()?, label.to_owned())))
+            .collect();
     }
     let keys = labels(compiler, step, here);
     let words: Vec<&str> = keys.values().map(String::as_str).collect();
@@ -140,18 +154,24 @@ fn mapped<T>(
 
 /// One key, one meaning.
 fn distinct_keys(compiler: &mut Compiler<'_>, question: &Question, here: &Pointer) {
-    let controls = [("repeat_key", Some(question.repeat)), ("back_key", question.back), ("skip_key", question.skip)];
+    let controls =
+        [("repeat_key", Some(question.repeat)), ("back_key", question.back), ("skip_key", question.skip)];
     let answers: Vec<Key> = match &question.kind {
         Kind::Rating(map) => map.keys().copied().collect(),
         Kind::YesNo { keys, .. } | Kind::Choice(keys) => keys.keys().copied().collect(),
         Kind::Ces => ('1'..='7').filter_map(|c| Key::try_from(c).ok()).collect(),
-        Kind::Nps | Kind::Digits { .. } => ('0'..='9').chain(['#']).filter_map(|c| Key::try_from(c).ok()).collect(),
+        Kind::Nps | Kind::Digits { .. } => {
+            ('0'..='9').chain(['#']).filter_map(|c| Key::try_from(c).ok()).collect()
+        }
     };
     for (at, (name, control)) in controls.iter().enumerate() {
         let Some(control) = control else { continue };
         let twice = controls[..at].iter().any(|(_, other)| *other == Some(*control));
         if twice || answers.contains(control) {
-            compiler.fault(here.key(*name), format!("the key {control} has another meaning in this question already"));
+            compiler.fault(
+                here.key(*name),
+                format!("the key {control} has another meaning in this question already"),
+            );
         }
     }
 }

@@ -7,12 +7,17 @@ use crate::survey::model::{At, Part, Word};
 
 /// The prompts that speak a number, by its value.
 pub(crate) const DIGITS: [&str; 11] = [
-    "digit_0", "digit_1", "digit_2", "digit_3", "digit_4", "digit_5", "digit_6", "digit_7", "digit_8", "digit_9",
-    "digit_10",
+    "digit_0", "digit_1", "digit_2", "digit_3", "digit_4", "digit_5", "digit_6", "digit_7", "digit_8",
+    "digit_9", "digit_10",
 ];
 
 /// `of` is the question that `{key}`, `{label}` and `{value}` without a name mean.
-pub(crate) fn compile(compiler: &mut Compiler<'_>, step: &StepDefinition, here: &Pointer, of: Option<At>) -> Vec<Word> {
+pub(crate) fn compile(
+    compiler: &mut Compiler<'_>,
+    step: &StepDefinition,
+    here: &Pointer,
+    of: Option<At>,
+) -> Vec<Word> {
     let places = here.key("say");
     let list = matches!(step.say, crate::survey::definition::OneOrMany::Many(_));
     let mut words = Vec::new();
@@ -38,7 +43,10 @@ pub(crate) fn prompt(compiler: &mut Compiler<'_>, name: &str, place: &Pointer) -
     } else {
         let own = compiler.definition.prompt.keys().map(String::as_str);
         let hint = did_you_mean(name, own.chain(compiler.library.names()));
-        compiler.fault(place.clone(), format!("there is no prompt \"{name}\"{hint}; give its text under [prompt.{name}]"));
+        compiler.fault(
+            place.clone(),
+            format!("there is no prompt \"{name}\"{hint}; give its text under [prompt.{name}]"),
+        );
     }
     known
 }
@@ -60,14 +68,15 @@ fn answer(compiler: &mut Compiler<'_>, inside: &str, place: &Pointer, of: Option
         "value" => Part::Value,
         _ => {
             let hint = did_you_mean(part, ["key", "label", "value"]);
-            compiler.fault(place.clone(), format!("\"{part}\" is not a part of an answer: key, label or value{hint}"));
+            compiler.fault(
+                place.clone(),
+                format!("\"{part}\" is not a part of an answer: key, label or value{hint}"),
+            );
             return None;
         }
     };
-    if part != Part::Label {
-        for digit in DIGITS {
-            prompt(compiler, digit, place);
-        }
+    for digit in DIGITS {
+        prompt(compiler, digit, place);
     }
     Some(Word::Answer { question: question?, part })
 }
