@@ -17,7 +17,7 @@ pub struct Route {
     /// The survey they get.
     pub survey: SurveyName,
     /// Whose data they become.
-    pub tenant: TenantId,
+    pub tenant: Option<TenantId>,
     /// The language they are spoken to in, if not the survey's own.
     pub language: Option<Language>,
 }
@@ -90,7 +90,7 @@ impl Route {
             name: name?,
             pattern: pattern?,
             survey: survey?,
-            tenant: tenant?.unwrap_or_default(),
+            tenant: tenant?,
             language: language?,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aftercall_core::Effect;
+use aftercall_core::{Effect, Ending, OfferState};
 use aftercall_store::{Answered, Ended, Offered, Put, Said, Session, Started, Write};
 use jiff::Timestamp;
 
@@ -28,4 +28,10 @@ pub(super) fn effect(session: &Arc<Session>, effect: Effect, at: Timestamp) -> W
     };
     let (question, key, score, value, main, state) = answer;
     Write::Answered(Answered { session, question, key, score, value: Said::new(value), main, state, amends, at })
+}
+
+/// A call that was to be asked and could not be.
+pub(super) fn failed(session: &Arc<Session>, reason: &str, at: Timestamp) -> Write {
+    let ending = Ending { state: OfferState::Failed, reason: Some(reason.to_owned()) };
+    Write::Ended(Ended { session: Arc::clone(session), ending, at })
 }
