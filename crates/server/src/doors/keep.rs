@@ -23,11 +23,25 @@ pub(super) fn effect(session: &Arc<Session>, effect: Effect, at: Timestamp) -> W
     let (answer, amends) = match effect {
         Effect::Started => return Write::Started(Started { session, at }),
         Effect::Ended(ending) => return Write::Ended(Ended { session, ending, at }),
-        Effect::Answer { question, key, score, value, main, state } => ((question, key, score, value, main, state), false),
-        Effect::Amended { question, key, score, value, main, state } => ((question, key, score, value, main, state), true),
+        Effect::Answer { question, key, score, value, main, state } => {
+            ((question, key, score, value, main, state), false)
+        }
+        Effect::Amended { question, key, score, value, main, state } => {
+            ((question, key, score, value, main, state), true)
+        }
     };
     let (question, key, score, value, main, state) = answer;
-    Write::Answered(Answered { session, question, key, score, value: Said::new(value), main, state, amends, at })
+    Write::Answered(Answered {
+        session,
+        question,
+        key,
+        score,
+        value: Said::new(value),
+        main,
+        state,
+        amends,
+        at,
+    })
 }
 
 /// A call that was to be asked and could not be.

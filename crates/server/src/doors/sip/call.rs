@@ -64,7 +64,9 @@ pub(super) enum KeysFrom {
 pub(super) enum Comment {
     None,
     /// It is being written; `hangup` when the caller has gone meanwhile.
-    Saving { hangup: bool },
+    Saving {
+        hangup: bool,
+    },
 }
 
 impl Call {

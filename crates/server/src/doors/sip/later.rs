@@ -48,7 +48,14 @@ impl Hands {
     }
 
     /// Tells a webhook what is known of this call.
-    pub(super) fn webhook(&self, number: CallNumber, call: &Call, step: &str, url: String, timeout: Duration) {
+    pub(super) fn webhook(
+        &self,
+        number: CallNumber,
+        call: &Call,
+        step: &str,
+        url: String,
+        timeout: Duration,
+    ) {
         let about = &call.kept.about;
         let body = json!({
             "call_id": call.kept.call,

@@ -71,7 +71,11 @@ impl Switchboard {
     fn transfer(&mut self, number: CallNumber, target: &str, now: Duration) -> Vec<Outcome> {
         let Some(call) = self.calls.get_mut(&number) else { return Vec::new() };
         let asked = call.caller().and_then(|leg| {
-            let uri = if target.starts_with("sip:") { target.to_owned() } else { format!("sip:{target}@{}", leg.peer) };
+            let uri = if target.starts_with("sip:") {
+                target.to_owned()
+            } else {
+                format!("sip:{target}@{}", leg.peer)
+            };
             let target = uri.parse::<Target>().ok()?;
             self.parts.signalling.refer(leg.dialog, target).ok()
         });
@@ -91,7 +95,12 @@ impl Switchboard {
         }
     }
 
-    fn unless_refused(&mut self, number: CallNumber, done: Result<(), Refused>, now: Duration) -> Vec<Outcome> {
+    fn unless_refused(
+        &mut self,
+        number: CallNumber,
+        done: Result<(), Refused>,
+        now: Duration,
+    ) -> Vec<Outcome> {
         let Err(refused) = done else { return Vec::new() };
         tracing::warn!(%refused, "the media engine did not take an order");
         let fail = |call: &mut Call| call.conversation.tell(What::Failed { reason: "media".to_owned() }, now);

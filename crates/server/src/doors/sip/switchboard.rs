@@ -68,7 +68,10 @@ impl Switchboard {
             Event::Transfer { progress, .. } => self.on_transfer(number, progress),
             Event::Ended { ending, .. } => self.on_ended(number, dialog, &ending),
             // A survey leg is never called by us, and a closed connection is opened again by signalling.
-            Event::Invite { .. } | Event::Progress { .. } | Event::Answered { .. } | Event::TransportClosed { .. } => {}
+            Event::Invite { .. }
+            | Event::Progress { .. }
+            | Event::Answered { .. }
+            | Event::TransportClosed { .. } => {}
         }
     }
 
@@ -208,7 +211,9 @@ impl Switchboard {
     fn on_ack(&mut self, number: CallNumber, dialog: CallKey, sdp: Option<&[u8]>) {
         let media = &self.parts.media;
         let Some(leg) = self.calls.get_mut(&number).and_then(|call| call.leg_mut(dialog)) else { return };
-        let Media::Reserved { port, agreed } = std::mem::replace(&mut leg.media, Media::Closed) else { return };
+        let Media::Reserved { port, agreed } = std::mem::replace(&mut leg.media, Media::Closed) else {
+            return;
+        };
         let agreed = agreed.or_else(|| negotiate::answered(sdp?, &leg.local).ok());
         let Some(agreed) = agreed else { return self.fail(number, "no_codec") };
         match media.open(port, agreed) {
@@ -304,7 +309,10 @@ impl Switchboard {
             .get(&number)
             .is_some_and(|call| call.legs.iter().any(|leg| self.dialogs.contains_key(&leg.dialog)));
         let media_lives = self.legs.values().any(|other| *other == number);
-        if !dialog_lives && !media_lives && let Some(call) = self.calls.remove(&number) {
+        if !dialog_lives
+            && !media_lives
+            && let Some(call) = self.calls.remove(&number)
+        {
             self.parts.metrics.sip.calls.add(-1);
             if let Some(due) = call.due {
                 self.due.remove(&(due, number));
