@@ -6,4 +6,5 @@ mod dtmf_info;
 mod g711;
 mod reference;
 mod rtp;
+mod sdp;
 mod telephone_event;

@@ -63,3 +63,10 @@ fn folder() -> PathBuf {
     std::env::var_os(ELSEWHERE)
         .map_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/dtmf").into(), PathBuf::from)
 }
+
+/// The body of a recorded SIP request.
+pub(crate) fn sip_body(name: &str) -> String {
+    let path = format!("{}/tests/vectors/sip/{name}.sip", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+    text.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
