@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 use std::{io, thread};
@@ -14,7 +14,7 @@ use crate::port::{NoPort, Port, PortRange, Ports};
 use crate::record::RecordOrder;
 use crate::speaker::Beginning;
 use crate::sys;
-use crate::thread::{COMMANDS_MAX, Command, Gauges, Given, LEGS_MAX, Sink, Worker};
+use crate::thread::{Board, COMMANDS_MAX, Command, Given, LEGS_MAX, Sink, Worker};
 
 /// The most clips of one [`LegHandle::play`]: "you rated", a number and its label, in a few languages.
 pub const CLIPS_MAX: usize = 64;
@@ -109,7 +109,7 @@ struct Shared {
 #[derive(Debug, Clone)]
 struct Hand {
     commands: SyncSender<Command>,
-    gauges: Arc<Gauges>,
+    board: Arc<Board>,
 }
 
 impl Engine {
@@ -127,16 +127,16 @@ impl Engine {
         let beep = Arc::new(Clip::tone(BEEP_HERTZ, BEEP_LENGTH));
         let start = |number: usize| {
             let (commands, queue) = sync_channel(COMMANDS_MAX);
-            let gauges = Arc::new(Gauges::default());
+            let board = Arc::new(Board::default());
             let worker = Worker::new(Given {
                 commands: queue,
                 sink: Arc::clone(&sink),
-                gauges: Arc::clone(&gauges),
+                board: Arc::clone(&board),
                 rtp_silence_after: config.rtp_silence_after,
                 beep: Arc::clone(&beep),
             });
             thread::Builder::new().name(format!("rtp-{number}")).spawn(move || worker.run())?;
-            Ok(Hand { commands, gauges })
+            Ok(Hand { commands, board })
         };
         let workers = (0..config.threads.clamp(1, THREADS_MAX)).map(start).collect::<io::Result<Vec<_>>>()?;
         let ports = Arc::new(Ports::new(config.bind, config.ports));
@@ -157,7 +157,7 @@ impl Engine {
     /// # Errors
     /// The port is given back then.
     pub fn open(&self, port: Port, agreed: Agreed) -> Result<LegHandle, Refused> {
-        let legs = |hand: &&Hand| hand.gauges.legs.load(Ordering::Relaxed);
+        let legs = |hand: &&Hand| hand.board.legs.load(Ordering::Relaxed);
         let hand = self.shared.workers.iter().min_by_key(legs).ok_or(Refused::Stopped)?;
         self.open_on(hand, port, agreed)
     }
@@ -174,12 +174,12 @@ impl Engine {
     #[must_use]
     pub fn load(&self) -> Load {
         let empty = Load { ports_free: self.shared.ports.free(), ..Load::default() };
-        self.shared.workers.iter().fold(empty, |sum, Hand { gauges, .. }| Load {
-            legs: sum.legs + gauges.legs.load(Ordering::Relaxed),
-            ticks: sum.ticks + gauges.ticks.load(Ordering::Relaxed),
-            skipped_ms: sum.skipped_ms + gauges.skipped_ms.load(Ordering::Relaxed),
-            packets_in: sum.packets_in + gauges.packets_in.load(Ordering::Relaxed),
-            packets_out: sum.packets_out + gauges.packets_out.load(Ordering::Relaxed),
+        self.shared.workers.iter().fold(empty, |sum, Hand { board, .. }| Load {
+            legs: sum.legs + board.legs.load(Ordering::Relaxed),
+            ticks: sum.ticks + board.ticks.load(Ordering::Relaxed),
+            skipped_ms: sum.skipped_ms + board.skipped_ms.load(Ordering::Relaxed),
+            packets_in: sum.packets_in + board.packets_in.load(Ordering::Relaxed),
+            packets_out: sum.packets_out + board.packets_out.load(Ordering::Relaxed),
             ..sum
         })
     }
@@ -190,18 +190,16 @@ impl Engine {
             return Err(Refused::WrongFamily);
         }
         let beginning = beginning()?;
-        if hand.gauges.legs.fetch_add(1, Ordering::Relaxed) >= LEGS_MAX {
-            hand.gauges.legs.fetch_sub(1, Ordering::Relaxed);
+        if hand.board.legs.fetch_add(1, Ordering::Relaxed) >= LEGS_MAX {
+            hand.board.legs.fetch_sub(1, Ordering::Relaxed);
             return Err(Refused::Busy);
         }
         let leg = LegId(self.shared.legs_named.fetch_add(1, Ordering::Relaxed));
-        let closing = Arc::new(AtomicBool::new(false));
-        let open = Command::Open { leg, port, agreed, beginning, closing: Arc::clone(&closing) };
-        if let Err(refused) = hand.order(open) {
-            hand.gauges.legs.fetch_sub(1, Ordering::Relaxed);
+        if let Err(refused) = hand.order(Command::Open { leg, port, agreed, beginning }) {
+            hand.board.legs.fetch_sub(1, Ordering::Relaxed);
             return Err(refused);
         }
-        Ok(LegHandle { id: leg, hand: hand.clone(), closing, ipv6 })
+        Ok(LegHandle { id: leg, hand: hand.clone(), ipv6 })
     }
 }
 
@@ -211,7 +209,6 @@ impl Engine {
 pub struct LegHandle {
     id: LegId,
     hand: Hand,
-    closing: Arc<AtomicBool>,
     ipv6: bool,
 }
 
@@ -277,7 +274,7 @@ impl LegHandle {
     /// # Errors
     /// Nothing changes then.
     pub fn relay(&self, other: &Self) -> Result<(), Refused> {
-        if !Arc::ptr_eq(&self.hand.gauges, &other.hand.gauges) {
+        if !Arc::ptr_eq(&self.hand.board, &other.hand.board) {
             return Err(Refused::Apart);
         }
         self.hand.order(Command::Relay { legs: [self.id, other.id] })
@@ -297,7 +294,7 @@ impl LegHandle {
 
 impl Drop for LegHandle {
     fn drop(&mut self) {
-        self.closing.store(true, Ordering::Relaxed);
+        self.hand.board.close(self.id);
     }
 }
 

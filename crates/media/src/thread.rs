@@ -2,9 +2,9 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::agreed::Agreed;
@@ -37,7 +37,7 @@ pub(crate) type Sink = Arc<dyn Fn(Event) -> Result<(), Event> + Send + Sync>;
 
 /// What a thread is asked to do.
 pub(crate) enum Command {
-    Open { leg: LegId, port: Port, agreed: Agreed, beginning: Beginning, closing: Arc<AtomicBool> },
+    Open { leg: LegId, port: Port, agreed: Agreed, beginning: Beginning },
     Update { leg: LegId, agreed: Agreed },
     Play { leg: LegId, play: PlayId, clips: Vec<Arc<Clip>> },
     Stop { leg: LegId },
@@ -47,14 +47,26 @@ pub(crate) enum Command {
     Part { leg: LegId },
 }
 
-/// What a thread counts, for whoever looks.
+/// What a thread and its handles both see.
 #[derive(Debug, Default)]
-pub(crate) struct Gauges {
+pub(crate) struct Board {
+    /// The legs to be closed. Each comes here once, so never more than [`LEGS_MAX`]: closing needs no room in a queue.
+    closings: Mutex<Vec<LegId>>,
     pub(crate) legs: AtomicUsize,
     pub(crate) ticks: AtomicU64,
     pub(crate) skipped_ms: AtomicU64,
     pub(crate) packets_in: AtomicU64,
     pub(crate) packets_out: AtomicU64,
+}
+
+impl Board {
+    pub(crate) fn close(&self, leg: LegId) {
+        self.closings.lock().unwrap_or_else(PoisonError::into_inner).push(leg);
+    }
+
+    fn take_closings(&self) -> Vec<LegId> {
+        std::mem::take(&mut self.closings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// A leg with its socket, in its place.
@@ -65,7 +77,6 @@ struct Seated {
     /// `None` once the leg is closed and only its last events are to be told.
     port: Option<Port>,
     connected: Option<SocketAddr>,
-    closing: Arc<AtomicBool>,
 }
 
 /// The moment of one tick.
@@ -80,7 +91,7 @@ struct Moment {
 pub(crate) struct Given {
     pub(crate) commands: Receiver<Command>,
     pub(crate) sink: Sink,
-    pub(crate) gauges: Arc<Gauges>,
+    pub(crate) board: Arc<Board>,
     pub(crate) rtp_silence_after: Duration,
     pub(crate) beep: Arc<Clip>,
 }
@@ -134,7 +145,7 @@ impl Worker {
     fn catch_up(&mut self, past: Tick) -> Tick {
         let present = self.moment().tick;
         let mut done = resume(past, present);
-        self.given.gauges.skipped_ms.fetch_add(done.0 - past.0, Ordering::Relaxed);
+        self.given.board.skipped_ms.fetch_add(done.0 - past.0, Ordering::Relaxed);
         while let Some(tick) = self.wheel.next(done).filter(|&tick| tick <= present) {
             self.turn(tick);
             done = tick;
@@ -152,7 +163,7 @@ impl Worker {
             if seated.tell_all(&self.given.sink) == Told::Everything && seated.port.is_none() {
                 self.wheel.leave(place, seated.seat);
                 self.legs.forget(seated.id);
-                self.given.gauges.legs.fetch_sub(1, Ordering::Relaxed);
+                self.given.board.legs.fetch_sub(1, Ordering::Relaxed);
                 continue;
             }
             let step = seated.leg.step();
@@ -163,14 +174,16 @@ impl Worker {
             self.legs.lower(place, seated);
         }
         self.round = round;
-        let gauges = &self.given.gauges;
-        gauges.ticks.fetch_add(1, Ordering::Relaxed);
-        gauges.packets_in.fetch_add(std::mem::take(&mut self.tools.packets_in), Ordering::Relaxed);
-        gauges.packets_out.fetch_add(std::mem::take(&mut self.tools.packets_out), Ordering::Relaxed);
+        let board = &self.given.board;
+        board.ticks.fetch_add(1, Ordering::Relaxed);
+        board.packets_in.fetch_add(std::mem::take(&mut self.tools.packets_in), Ordering::Relaxed);
+        board.packets_out.fetch_add(std::mem::take(&mut self.tools.packets_out), Ordering::Relaxed);
     }
 
     /// Does what has been asked, at most as much as the queue holds, so that a busy caller cannot stop the wheel.
     fn obey_all(&mut self) -> Handles {
+        // Taken first and done last: the command that opens a leg is in the queue before its closing is here.
+        let closings = self.given.board.take_closings();
         for _ in 0..COMMANDS_MAX {
             match self.given.commands.try_recv() {
                 Ok(command) => self.obey(command),
@@ -178,20 +191,31 @@ impl Worker {
                 Err(TryRecvError::Disconnected) => return Handles::Gone,
             }
         }
+        for leg in closings {
+            self.close(leg);
+        }
         Handles::Held
+    }
+
+    /// Closes a leg. It keeps its seat until its last events are told.
+    fn close(&mut self, leg: LegId) {
+        self.part(leg);
+        if let Some(seated) = self.legs.get_mut(leg) {
+            seated.close(sys::monotonic());
+        }
     }
 
     fn obey(&mut self, command: Command) {
         let now = sys::monotonic();
         match command {
-            Command::Open { leg, port, agreed, beginning, closing } => {
+            Command::Open { leg, port, agreed, beginning } => {
                 let tick = self.moment().tick;
                 let agreed = reachable(&port, agreed);
                 let state = Leg::new(agreed, self.given.rtp_silence_after, beginning, tick, now);
                 let wheel = &mut self.wheel;
                 self.legs.insert(leg, |place| {
                     let seat = wheel.seat(place, state.step(), tick);
-                    Seated { id: leg, leg: state, seat, port: Some(port), connected: None, closing }
+                    Seated { id: leg, leg: state, seat, port: Some(port), connected: None }
                 });
             }
             Command::Update { leg, agreed } => {
@@ -238,7 +262,7 @@ impl Worker {
         for leg in self.legs.ids().collect::<Vec<_>>() {
             if let Some(seated) = self.legs.get_mut(leg) {
                 seated.close(now);
-                // Nobody is left who could take more room for it later.
+                // Events for which there is no room now go with the engine.
                 seated.tell_all(&self.given.sink);
             }
         }
@@ -266,13 +290,6 @@ enum Told {
 impl Seated {
     fn visit(&mut self, moment: Moment, tools: &mut Tools, others: &mut Slab<Seated>) {
         if self.port.is_none() {
-            return;
-        }
-        if self.closing.load(Ordering::Relaxed) {
-            if let Some(partner) = self.leg.partner().and_then(|partner| others.get_mut(partner)) {
-                partner.leg.part();
-            }
-            self.close(moment.now);
             return;
         }
         self.receive(moment, tools, others);
