@@ -1,1 +1,13 @@
-//! See ARCHITECTURE.md.
+//! The server: configuration, doors, API, command line. See ARCHITECTURE.md.
+
+pub mod clock;
+pub mod config;
+pub mod doors;
+pub mod fields;
+pub mod prompts;
+pub mod secret;
+pub mod signalling;
+pub mod surveys;
+pub mod logging;
+pub mod metrics;
+pub mod writer;

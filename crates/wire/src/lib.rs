@@ -6,6 +6,8 @@
 #![warn(missing_docs)]
 
 pub mod digit;
+pub mod dtmf_info;
+pub mod g711;
 pub mod rtp;
 pub mod telephone_event;
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod dtmf_info;
+mod g711;
 mod reference;
 mod rtp;
 mod telephone_event;
