@@ -78,6 +78,8 @@ pub enum Refused {
 /// A look at the engine, for metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Load {
+    /// Threads at work. One less than configured has come upon a fault of ours: restart the process.
+    pub threads: usize,
     /// Legs now, those included whose last events nobody has taken yet.
     pub legs: usize,
     /// Even ports not in use by us.
@@ -113,9 +115,9 @@ struct Hand {
 }
 
 impl Engine {
-    /// Starts the threads. `sink` takes the events: it must not block, and gives an event back when there is no room for
-    /// it now; the engine then keeps it and tries again within 20 ms. When nobody listens any more it takes them and
-    /// does nothing.
+    /// Starts the threads. `sink` takes the events: it must not block, and gives an event back when there is
+    /// no room for it now; the engine then keeps it and tries again within 20 ms. When nobody listens any
+    /// more it takes them and does nothing.
     ///
     /// # Errors
     /// When the operating system gives no thread.
@@ -151,8 +153,8 @@ impl Engine {
         self.shared.ports.reserve()
     }
 
-    /// Opens a leg on a port: from now on it sends silence, where that may be, and hears. The thread with the fewest
-    /// legs takes it.
+    /// Opens a leg on a port: from now on it sends silence, where that may be, and hears. The thread with the
+    /// fewest legs takes it.
     ///
     /// # Errors
     /// The port is given back then.
@@ -175,6 +177,7 @@ impl Engine {
     pub fn load(&self) -> Load {
         let empty = Load { ports_free: self.shared.ports.free(), ..Load::default() };
         self.shared.workers.iter().fold(empty, |sum, Hand { board, .. }| Load {
+            threads: sum.threads + usize::from(!board.ended.load(Ordering::Relaxed)),
             legs: sum.legs + board.legs.load(Ordering::Relaxed),
             ticks: sum.ticks + board.ticks.load(Ordering::Relaxed),
             skipped_ms: sum.skipped_ms + board.skipped_ms.load(Ordering::Relaxed),
@@ -203,8 +206,8 @@ impl Engine {
     }
 }
 
-/// A leg, held by whoever leads its call. Dropping it closes the leg within 20 ms and frees its port; that needs no room in
-/// any queue and cannot fail.
+/// A leg, held by whoever leads its call. Dropping it closes the leg within 20 ms and frees its port; that
+/// needs no room in any queue and cannot fail.
 #[derive(Debug)]
 pub struct LegHandle {
     id: LegId,
@@ -219,8 +222,9 @@ impl LegHandle {
         self.id
     }
 
-    /// Plays the clips one after another without a gap, instead of what is playing. While the leg may not send, the prompt
-    /// waits. [`Happened::Played`](crate::Happened::Played) tells when its last packet was sent.
+    /// Plays the clips one after another without a gap, instead of what is playing. While the leg may not
+    /// send, the prompt waits. [`Happened::Played`](crate::Happened::Played) tells when its last packet was
+    /// sent.
     ///
     /// # Errors
     /// Nothing changes then.
@@ -250,9 +254,10 @@ impl LegHandle {
         self.hand.order(Command::Update { leg: self.id, agreed })
     }
 
-    /// Records the caller until a pause, the longest time, or [`record_stop`](Self::record_stop). The beep, if one is
-    /// wanted, replaces what is playing; cut by another command to play or stop, the recording begins at once.
-    /// [`Happened::Recorded`](crate::Happened::Recorded) brings the recording, when the leg is closed too.
+    /// Records the caller until a pause, the longest time, or [`record_stop`](Self::record_stop). The beep,
+    /// if one is wanted, replaces what is playing; cut by another command to play or stop, the recording
+    /// begins at once. [`Happened::Recorded`](crate::Happened::Recorded) brings the recording, when the leg
+    /// is closed too.
     ///
     /// # Errors
     /// Nothing changes then.
@@ -268,8 +273,8 @@ impl LegHandle {
         self.hand.order(Command::StopRecording { leg: self.id })
     }
 
-    /// Sends what each of the two hears to the other, audio and keys, in the codec that it has there. Keys are told
-    /// as ever, and a prompt played on one of them goes before what it would be sent.
+    /// Sends what each of the two hears to the other, audio and keys, in the codec that it has there. Keys
+    /// are told as ever, and a prompt played on one of them goes before what it would be sent.
     ///
     /// # Errors
     /// Nothing changes then.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,15 +18,15 @@ use crate::speaker::{Beginning, PACKET_MAX};
 use crate::sys::{self, BATCH, Datagram, Inbox};
 use crate::wheel::{Seat, Tick, Wheel, resume};
 
-/// Batches taken from one socket at one visit: 32 datagrams in 20 ms, 32 times what a telephone sends. What a flood
-/// leaves behind fills the socket's buffer, and the kernel drops the rest.
+/// Batches taken from one socket at one visit: 32 datagrams in 20 ms, 32 times what a telephone sends. What a
+/// flood leaves behind fills the socket's buffer, and the kernel drops the rest.
 const BATCHES_A_VISIT: usize = 4;
 
 /// A datagram's stamp further back than this is not believed: the calendar clock was set meanwhile.
 const WAITED_MAX: Duration = Duration::from_secs(10);
 
-/// Commands that wait for a thread: one for each leg of a full one within the 20 ms it may sleep. Some 120 bytes each
-/// are half a megabyte.
+/// Commands that wait for a thread: one for each leg of a full one within the 20 ms it may sleep. Some 120
+/// bytes each are half a megabyte.
 pub(crate) const COMMANDS_MAX: usize = LEGS_MAX;
 
 /// Legs of one thread. At 24 % of a core for each thousand, more than these would be late.
@@ -50,8 +50,11 @@ pub(crate) enum Command {
 /// What a thread and its handles both see.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
-    /// The legs to be closed. Each comes here once, so never more than [`LEGS_MAX`]: closing needs no room in a queue.
+    /// The legs to be closed. Each comes here once, so never more than [`LEGS_MAX`]: closing needs no room in
+    /// a queue.
     closings: Mutex<Vec<LegId>>,
+    /// The thread is gone.
+    pub(crate) ended: AtomicBool,
     pub(crate) legs: AtomicUsize,
     pub(crate) ticks: AtomicU64,
     pub(crate) skipped_ms: AtomicU64,
@@ -180,7 +183,8 @@ impl Worker {
         board.packets_out.fetch_add(std::mem::take(&mut self.tools.packets_out), Ordering::Relaxed);
     }
 
-    /// Does what has been asked, at most as much as the queue holds, so that a busy caller cannot stop the wheel.
+    /// Does what has been asked, at most as much as the queue holds, so that a busy caller cannot stop the
+    /// wheel.
     fn obey_all(&mut self) -> Handles {
         // Taken first and done last: the command that opens a leg is in the queue before its closing is here.
         let closings = self.given.board.take_closings();
@@ -230,7 +234,7 @@ impl Worker {
                 self.with(leg, |leg, _| leg.stop_recording(RecordEnd::Stopped, now))
             }
             Command::Relay { legs: [a, b] } => {
-                if self.legs.get_mut(a).is_some() && self.legs.get_mut(b).is_some() {
+                if self.is_open(a) && self.is_open(b) {
                     self.part(a);
                     self.part(b);
                     self.with(a, |leg, _| leg.join(b));
@@ -246,6 +250,10 @@ impl Worker {
         if let Some(Seated { leg, port: Some(_), .. }) = self.legs.get_mut(leg) {
             act(leg, &self.given.beep);
         }
+    }
+
+    fn is_open(&mut self, leg: LegId) -> bool {
+        self.legs.get_mut(leg).is_some_and(|seated| seated.port.is_some())
     }
 
     fn part(&mut self, leg: LegId) {
@@ -272,6 +280,12 @@ impl Worker {
         let (now, calendar) = (sys::monotonic(), sys::calendar());
         let ms = now.saturating_sub(self.origin).as_millis();
         Moment { tick: Tick(u64::try_from(ms).unwrap_or(u64::MAX)), now, calendar }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.given.board.ended.store(true, Ordering::Relaxed);
     }
 }
 
@@ -303,8 +317,11 @@ impl Seated {
     fn receive(&mut self, moment: Moment, tools: &mut Tools, others: &mut Slab<Seated>) {
         for _ in 0..BATCHES_A_VISIT {
             let Some(port) = &self.port else { return };
-            // A fault here is an answer to something we sent, and says nothing of what we receive.
-            let count = tools.inbox.take(port.socket()).unwrap_or(0);
+            let Ok(count) = tools.inbox.take(port.socket()) else {
+                // The fault is an answer to something we sent; what we received is behind it.
+                self.leg.bounced();
+                continue;
+            };
             tools.packets_in += count as u64;
             for index in 0..count {
                 let Datagram { bytes, from: Some(from), stamp } = tools.inbox.get(index) else { continue };

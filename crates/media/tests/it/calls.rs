@@ -1,10 +1,11 @@
 use std::net::Ipv6Addr;
 use std::sync::Arc;
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use aftercall_media::{
-    CLIPS_MAX, Clip, Codec, Config, Happened, LegHandle, PlayId, RecordEnd, RecordOrder, Refused, Stats,
+    CLIPS_MAX, Clip, Codec, Config, Engine, Happened, LegHandle, PlayId, RecordEnd, RecordOrder, Refused,
+    Stats,
 };
 use aftercall_wire::Digit;
 use aftercall_wire::rtp::PayloadType;
@@ -241,6 +242,32 @@ fn threads_end_with_the_last_handle_and_legs_are_closed_with_it() {
     let told: Vec<_> = std::iter::from_fn(|| stage.events.recv_timeout(patience).ok()).collect();
     assert_eq!(told.iter().filter(|event| matches!(event.what, Happened::Closed { .. })).count(), 2);
     assert_eq!(stage.events.recv_timeout(patience), Err(RecvTimeoutError::Disconnected));
+}
+
+#[test]
+fn a_peer_whose_port_is_closed_is_counted_and_does_not_stop_the_leg() {
+    let (stage, mut peer) = (Stage::new(), Peer::new());
+    let (leg, port) = open(&stage, &peer);
+    peer.speak(port);
+    assert!(matches!(stage.next(), Happened::FirstPacket { .. }));
+    drop(peer);
+    leg.play(PlayId(1), vec![clip(LOUD, 100)]).unwrap();
+    assert_eq!(stage.next(), Happened::Played { play: PlayId(1) });
+    leg.close();
+    assert!(closing_stats(&stage).send_faults > 0);
+}
+
+#[test]
+fn a_thread_that_fails_is_missed_and_its_legs_say_so() {
+    let (alive, dead) = sync_channel::<()>(0);
+    let sink = move |event| panic!("{event:?} reached {alive:?}: part of the test");
+    let engine = Engine::start(config(fresh_ports(1)), sink).unwrap();
+    assert_eq!(engine.load().threads, 1);
+    let leg = engine.open(engine.reserve_port().unwrap(), agreed(Peer::new().address())).unwrap();
+    leg.play(PlayId(1), vec![]).unwrap();
+    assert_eq!(dead.recv_timeout(Duration::from_secs(5)), Err(RecvTimeoutError::Disconnected));
+    assert_eq!(engine.load().threads, 0);
+    assert_eq!(leg.stop(), Err(Refused::Stopped));
 }
 
 #[test]
