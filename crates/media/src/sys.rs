@@ -197,13 +197,15 @@ impl Inbox {
         let length = self.headers[index].name_length;
         match libc::c_int::from(self.names[index].ss_family) {
             libc::AF_INET if length >= size_of_u32::<libc::sockaddr_in>() => {
-                // SAFETY: the storage is larger than a sockaddr_in and aligned for it, and says that it holds one.
+                // SAFETY: the storage is larger than a sockaddr_in and aligned for it, and says that it holds
+                // one.
                 let v4 = unsafe { name.cast::<libc::sockaddr_in>().read() };
                 let ip = Ipv4Addr::from(v4.sin_addr.s_addr.to_ne_bytes());
                 Some(SocketAddr::from((ip, u16::from_be(v4.sin_port))))
             }
             libc::AF_INET6 if length >= size_of_u32::<libc::sockaddr_in6>() => {
-                // SAFETY: the storage is larger than a sockaddr_in6 and aligned for it, and says that it holds one.
+                // SAFETY: the storage is larger than a sockaddr_in6 and aligned for it, and says that it
+                // holds one.
                 let v6 = unsafe { name.cast::<libc::sockaddr_in6>().read() };
                 let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
                 // Without flow label: only addresses and scopes are compared.

@@ -231,6 +231,17 @@ fn nothing_is_sent_until_it_is_known_where_to() {
 }
 
 #[test]
+fn an_address_that_names_nobody_is_not_sent_to_and_does_not_replace_the_one_known() {
+    for nobody in ["0.0.0.0:4000", "[::]:4000", "[::ffff:0.0.0.0]:4000", "192.0.2.1:0"] {
+        let held = Agreed { remote: nobody.parse().ok(), ..agreed(Codec::Pcmu) };
+        assert_eq!(Scene::new(held).visit(), None, "{nobody}");
+        let mut scene = Scene::new(agreed(Codec::Pcmu));
+        scene.leg.update(held, ms(0));
+        assert_eq!(scene.leg.destination(), Some(peer()), "{nobody}");
+    }
+}
+
+#[test]
 fn a_new_agreement_changes_codec_packet_time_and_key_number_within_a_prompt() {
     let mut scene = Scene::new(agreed(Codec::Pcmu));
     scene.leg.play(PlayId(1), vec![clip(1000, 60)], ms(0));
@@ -529,10 +540,14 @@ fn events_that_nobody_takes_wait_in_order_and_beyond_the_bound_keys_are_counted(
     assert_eq!(scene.stats().events_dropped, 9);
 }
 
+fn hostile_bytes() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 0..300)
+}
+
 proptest! {
     #[test]
     fn no_datagram_however_hostile_stops_the_stream_or_grows_what_waits(
-        datagrams in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..300), any::<bool>(), any::<bool>()), 0..100)
+        datagrams in prop::collection::vec((hostile_bytes(), any::<bool>(), any::<bool>()), 0..100)
     ) {
         let mut scene = Scene::new(agreed(Codec::Pcmu));
         scene.leg.record(RecordOrder { beep: false, ..ORDER }, &beep(), ms(0));
