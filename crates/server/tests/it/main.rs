@@ -1,3 +1,4 @@
 //! What the server promises, tried from outside.
 
 mod config;
+mod tidy;
