@@ -44,7 +44,7 @@ impl Switchboard {
             }
             Order::StopRecording => call.media().map_or(Ok(()), aftercall_media::LegHandle::record_stop),
             Order::Webhook { step, url, timeout } => {
-                self.parts.later.webhook(number, call, &step, url, timeout);
+                self.later.webhook(number, call, &step, url, timeout);
                 Ok(())
             }
             Order::Transfer { target } => return self.transfer(number, &target, now),
@@ -77,7 +77,7 @@ impl Switchboard {
                 format!("sip:{target}@{}", leg.peer)
             };
             let target = uri.parse::<Target>().ok()?;
-            self.parts.signalling.refer(leg.dialog, target).ok()
+            self.signalling.refer(leg.dialog, target).ok()
         });
         match asked {
             Some(()) => Vec::new(),
@@ -89,7 +89,7 @@ impl Switchboard {
     fn hang_up(&mut self, number: CallNumber) {
         let Some(call) = self.calls.get_mut(&number) else { return };
         for leg in &mut call.legs {
-            log_untaken(self.parts.signalling.bye(leg.dialog, Some(NORMAL)));
+            log_untaken(self.signalling.bye(leg.dialog, Some(NORMAL)));
             // The leg closes within 20 ms and says so; until then it sends what is due.
             leg.media = Media::Closed;
         }

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aftercall_core::{Conversation, Effect, Key, Session as SurveySession, What};
-use aftercall_media::{Event as MediaEvent, Happened, LegId};
+use aftercall_media::{Engine, Event as MediaEvent, Happened, LegId};
 use aftercall_store::Session;
 
 use super::call::{Call, CallNumber, Comment, KeysFrom, Leg, Media};
+use super::later::{Hands, Later};
 use super::negotiate::{self, Local};
 use super::plan::{Chosen, Plan};
-use super::{Parts, facts, later::Later};
+use super::{Parts, facts};
 use crate::doors::keep;
-use crate::signalling::{CallKey, Ending, Event, InviteRequest, Refusal, Transfer};
+use crate::signalling::{CallKey, Ending, Event, InviteRequest, Refusal, Signalling, Transfer};
 use crate::writer::Handover;
 
 /// What a PBX should wait before it sends the next call when this one found no room (RFC 3261, 20.33).
@@ -23,6 +24,9 @@ const RETRY_AFTER_SECONDS: u32 = 5;
 /// The calls and every way to find one.
 pub(super) struct Switchboard {
     pub(super) parts: Parts,
+    pub(super) signalling: Signalling,
+    pub(super) media: Engine,
+    pub(super) later: Hands,
     pub(super) handover: Handover,
     pub(super) calls: HashMap<CallNumber, Call>,
     dialogs: HashMap<CallKey, CallNumber>,
@@ -34,10 +38,13 @@ pub(super) struct Switchboard {
 }
 
 impl Switchboard {
-    pub(super) fn new(parts: Parts) -> Self {
+    pub(super) fn new(parts: Parts, signalling: Signalling, media: Engine, later: Hands) -> Self {
         let handover = parts.writer.handover();
         Self {
             parts,
+            signalling,
+            media,
+            later,
             handover,
             calls: HashMap::new(),
             dialogs: HashMap::new(),
@@ -173,7 +180,7 @@ impl Switchboard {
 
     /// Agrees on media and answers 200.
     fn answer(&mut self, dialog: CallKey, request: &InviteRequest) -> Result<Leg, Unanswered> {
-        let port = self.parts.media.reserve_port().map_err(|_| Unanswered::Busy)?;
+        let port = self.media.reserve_port().map_err(|_| Unanswered::Busy)?;
         let address = self.parts.config.sip.external_ip.unwrap_or(request.local_ip);
         let mut local = Local::new(address, port.number(), dialog);
         let (sdp, agreed) = match &request.sdp {
@@ -183,7 +190,7 @@ impl Switchboard {
             }
             None => (negotiate::offer(&mut local), None),
         };
-        self.parts.signalling.accept(dialog, sdp).map_err(|_| Unanswered::Busy)?;
+        self.signalling.accept(dialog, sdp).map_err(|_| Unanswered::Busy)?;
         Ok(Leg { dialog, local, media: Media::Reserved { port, agreed }, peer: request.source })
     }
 
@@ -209,7 +216,7 @@ impl Switchboard {
 
     /// The first ACK lets sound flow; later ones are those of re-INVITEs.
     fn on_ack(&mut self, number: CallNumber, dialog: CallKey, sdp: Option<&[u8]>) {
-        let media = &self.parts.media;
+        let media = &self.media;
         let Some(leg) = self.calls.get_mut(&number).and_then(|call| call.leg_mut(dialog)) else { return };
         let Media::Reserved { port, agreed } = std::mem::replace(&mut leg.media, Media::Closed) else {
             return;
@@ -231,7 +238,7 @@ impl Switchboard {
 
     /// Hold, and back (RFC 3264, 8.4), or a new address.
     fn on_reinvite(&mut self, number: CallNumber, dialog: CallKey, sdp: Option<&[u8]>) {
-        let signalling = self.parts.signalling.clone();
+        let signalling = self.signalling.clone();
         let Some(leg) = self.calls.get_mut(&number).and_then(|call| call.leg_mut(dialog)) else { return };
         let Some(offer) = sdp else {
             let again = negotiate::offer(&mut leg.local);
@@ -324,7 +331,7 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&number) else { return };
         let question = call.conversation.step().unwrap_or_default().to_owned();
         call.comment = Comment::Saving { hangup: false };
-        self.parts.later.save(number, &call.kept, &question, recording);
+        self.later.save(number, &call.kept, &question, recording);
     }
 
     /// Our fault or the PBX's: what was answered stays, the caller is let go.
@@ -341,7 +348,7 @@ impl Switchboard {
 
     fn refuse(&mut self, dialog: CallKey, refusal: Refusal) {
         self.parts.metrics.sip.refused.add(1);
-        log_untaken(self.parts.signalling.reject(dialog, refusal));
+        log_untaken(self.signalling.reject(dialog, refusal));
     }
 
     pub(super) fn reschedule(&mut self, number: CallNumber) {
