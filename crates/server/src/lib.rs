@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod dial;
 pub mod doors;
 pub mod fields;
 pub mod logging;
