@@ -9,6 +9,8 @@ pub mod codec;
 pub mod digit;
 pub mod dtmf_info;
 pub mod g711;
+pub mod headers;
+pub mod identity;
 pub mod rtp;
 pub mod sdp;
 pub mod telephone_event;

@@ -8,7 +8,7 @@ use aftercall_wire::sdp::{
 };
 use proptest::prelude::*;
 
-use crate::reference::sip_body;
+use crate::reference::Request;
 
 const US: Local<'_> = Local {
     address: IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 5)),
@@ -59,14 +59,14 @@ fn real_pbxs_get_an_answer() {
         ("asterisk-dial", "PCMU/0 events 101/8000 20ms sendrecv to 127.0.0.1:27528"),
         ("rustpbx-passed-headers", "PCMU/0 events 101/8000 20ms sendrecv to 127.0.9.1:38904"),
     ] {
-        let offer = Description::parse(sip_body(recorded).as_bytes()).unwrap();
+        let offer = Description::parse(Request::read(recorded).body.as_bytes()).unwrap();
         assert_eq!(outcome(&offer, &US), expected, "{recorded}");
     }
 }
 
 #[test]
 fn the_answer_to_asterisk_is_this_text() {
-    let offer = Description::parse(sip_body("asterisk-dial").as_bytes()).unwrap();
+    let offer = Description::parse(Request::read("asterisk-dial").body.as_bytes()).unwrap();
     let text = [
         "v=0",
         "o=- 77 1 IN IP4 203.0.113.5",
