@@ -397,3 +397,23 @@ impl Moment {
 fn reachable(port: &Port, agreed: Agreed) -> Agreed {
     Agreed { remote: agreed.remote.map(|remote| port.reachable(remote)), ..agreed }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_datagram_came_as_long_ago_as_its_stamp_says_unless_the_calendar_was_set() {
+        let ms = Duration::from_millis;
+        let moment = Moment { tick: Tick(0), now: ms(50_000), calendar: ms(1_000_000) };
+        for (what, stamp, expected) in [
+            ("just now", Some(ms(1_000_000)), ms(50_000)),
+            ("15 ms ago", Some(ms(999_985)), ms(49_985)),
+            ("since the clocks were read", Some(ms(1_000_001)), ms(50_000)),
+            ("the calendar was put forward an hour", Some(ms(0)), ms(50_000)),
+            ("no stamp", None, ms(50_000)),
+        ] {
+            assert_eq!(moment.arrival(stamp), expected, "{what}");
+        }
+    }
+}
