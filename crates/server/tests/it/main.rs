@@ -1,0 +1,3 @@
+//! What the server promises, tried from outside.
+
+mod signalling;

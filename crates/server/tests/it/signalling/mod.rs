@@ -1,0 +1,6 @@
+//! SIP signalling, held against hand-written peers, against SIPp, and against itself.
+
+mod calls;
+mod harness;
+mod peer;
+mod requests;
