@@ -19,7 +19,7 @@ pub use clean::CleanIds;
 pub use http::{Http, Tls};
 pub use locate::{Position, locate};
 pub use route::{AfterCall, Match, Queue, Route, Seen};
-pub use sip::{Peer, PeerAuth, Ports, Rtp, Sip, SipHeaders, SipListen, Transport};
+pub use sip::{Peer, PeerAuth, Ports, Rtp, Sip, SipListen, Transport};
 pub use values::time_zone;
 
 use crate::fields::{Fault, Fields, parsed, text};

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use aftercall_core::TenantId;
+use aftercall_wire::identity::Names;
 use ipnet::IpNet;
 use serde_json::Value;
 
@@ -24,7 +25,7 @@ pub struct Sip {
     /// Who may call.
     pub peers: Vec<Peer>,
     /// Which headers say which call this is.
-    pub headers: SipHeaders,
+    pub headers: Names,
     /// Calls at once.
     pub max_calls: usize,
     /// New calls in one second from one address.
@@ -99,28 +100,13 @@ pub struct PeerAuth {
     pub password: Secret,
 }
 
-/// Names of headers, in lower case; the first that is there and not empty counts.
-#[derive(Debug, Clone)]
-pub struct SipHeaders {
-    /// The call's id.
-    pub call: Vec<String>,
-    /// The agent's.
-    pub agent: Vec<String>,
-    /// The queue's.
-    pub queue: Vec<String>,
-    /// The survey asked for.
-    pub survey: Vec<String>,
-    /// The language asked for.
-    pub language: Vec<String>,
-}
-
 impl Sip {
     pub(super) fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let listen = fields.list("listen", parsed::<SipListen>);
         let external_ip = fields.optional("external_ip", ip);
         let open = fields.required("open", flag);
         let peers = fields.tables("peers", Peer::read);
-        let headers = fields.required_table("headers", SipHeaders::read);
+        let headers = fields.required_table("headers", header_names);
         let max_calls = fields.required("max_calls", whole(1..=30_000));
         let calls_per_second = fields.required("calls_per_second_per_source", whole(1..=100_000));
         let max_call_seconds = fields.required("max_call_seconds", whole(1..=86_400));
@@ -160,13 +146,19 @@ impl Peer {
     }
 }
 
-impl SipHeaders {
-    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
-        let mut names = |kind| fields.list(kind, |value| values::header_name(&text(value)?));
-        let (call, agent, queue) = (names("call"), names("agent"), names("queue"));
-        let (survey, language) = (names("survey"), names("language"));
-        Some(Self { call: call?, agent: agent?, queue: queue?, survey: survey?, language: language? })
-    }
+fn header_names(fields: &mut Fields<'_, '_>) -> Option<Names> {
+    let mut names = |kind| fields.list(kind, |value| values::header_name(&text(value)?));
+    let (call, agent, queue, skill) = (names("call"), names("agent"), names("queue"), names("skill"));
+    let (survey, language, wanted) = (names("survey"), names("language"), names("wanted"));
+    Some(Names {
+        call: call?,
+        agent: agent?,
+        queue: queue?,
+        skill: skill?,
+        survey: survey?,
+        language: language?,
+        wanted: wanted?,
+    })
 }
 
 /// `[rtp]`: where the media flows.

@@ -15,6 +15,7 @@ use super::{Credentials, Transport};
 pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// Everything [`Signalling::start`](super::Signalling::start) needs.
+#[derive(Clone)]
 pub struct SignallingConfig {
     /// Where to listen. Empty: a caller only, which still needs one UDP address to send from.
     pub listen: Vec<Listen>,

@@ -1,4 +1,5 @@
 //! What the server promises, tried from outside.
 
 mod config;
+mod signalling;
 mod tidy;

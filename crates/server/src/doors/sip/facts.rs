@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use aftercall_core::{AgentId, CallId, Language, QueueId, TenantId};
 use aftercall_store::{About, Channel, Session, SessionId};
+use aftercall_wire::headers::{NameAddr, Uri};
+use aftercall_wire::identity::{self, CallFacts};
 
 use super::plan::{Chosen, Facts, Plan, plan};
 use crate::clock::Clock;
@@ -16,50 +18,57 @@ pub(super) struct Incoming<'r> {
     request: &'r InviteRequest,
     facts: Facts,
     peer: TenantId,
+    /// Who diverted the call here (RFC 5806): mostly the number that was dialled first.
+    diverted_from: Option<String>,
 }
 
 /// Reads an INVITE. Identity headers count only from peers (trust.md): a stranger's call has its
 /// SIP Call-ID and the user it called, nothing more.
 pub(super) fn read<'r>(request: &'r InviteRequest, config: &Config, clock: &Clock) -> Incoming<'r> {
-    let peer = match request.standing {
-        Standing::Peer(place) => config.sip.peers.get(place).map(|peer| peer.tenant.clone()),
-        Standing::Stranger => None,
+    let (peer, said) = match request.standing {
+        Standing::Peer(place) => {
+            let tenant = config.sip.peers.get(place).map(|peer| peer.tenant.clone());
+            (tenant.unwrap_or_default(), said(request, config))
+        }
+        Standing::Stranger => (TenantId::default(), CallFacts::default()),
     };
-    let trusted = matches!(request.standing, Standing::Peer(_));
-    let header = |names: &[String]| {
-        let values = names.iter().filter_map(|name| request.header(name));
-        values.map(str::trim).find(|value| trusted && !value.is_empty())
-    };
-    let names = &config.sip.headers;
-    let clean = |value: &str| config.ids_clean.clean(value).map(str::to_owned);
-    let call = header(&names.call)
-        .and_then(|value| CallId::new(value).ok())
-        .or_else(|| CallId::new(request.sip_call_id.as_str()).ok())
-        .or_else(|| CallId::new(uuid(clock)).ok());
+    let clean = |id: String| config.ids_clean.clean(&id).map(str::to_owned);
+    let given = [said.call_ref, Some(request.sip_call_id.clone()), Some(uuid(clock))];
+    let call = given.into_iter().flatten().find_map(|id| CallId::new(id).ok());
+    // Without a word on the agent, whoever sent the caller here is the agent (RFC 3892).
+    let agent = said.agent.or(said.referred_by);
     let facts = Facts {
         call: call.unwrap_or_else(|| unreachable!("a UUID is an id")),
-        agent: header(&names.agent).and_then(clean).and_then(|id| AgentId::new(id).ok()),
-        queue: header(&names.queue).and_then(clean).and_then(|id| QueueId::new(id).ok()),
-        skill: None,
-        survey: header(&names.survey).map(str::to_owned),
-        language: header(&names.language).and_then(|tag| Language::new(tag).ok()),
-        called: user(&request.request_uri).map(str::to_owned),
-        unwanted: trusted
-            && request.header("X-CSAT").is_some_and(|value| value.trim().eq_ignore_ascii_case("no")),
+        agent: agent.and_then(clean).and_then(|id| AgentId::new(id).ok()),
+        queue: said.queue.and_then(clean).and_then(|id| QueueId::new(id).ok()),
+        skill: said.skill,
+        survey: said.survey,
+        language: said.language.and_then(|tag| Language::new(&tag).ok()),
+        called: Uri::parse(&request.request_uri).ok().and_then(|uri| uri.called().map(str::to_owned)),
+        unwanted: said.suppressed,
     };
-    Incoming { request, facts, peer: peer.unwrap_or_default() }
+    Incoming { request, facts, peer, diverted_from: said.diverted_from }
+}
+
+fn said(request: &InviteRequest, config: &Config) -> CallFacts {
+    let headers: Vec<(&str, &str)> =
+        request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    identity::call_facts(&config.sip.headers, &request.request_uri, &headers)
 }
 
 impl Incoming<'_> {
     /// The survey this call gets, or why it gets none. Nothing when no survey exists at all.
     pub(super) fn plan(&self, config: &Config, surveys: &Surveys) -> Option<Plan> {
         let header = |name: &str| self.request.header(name);
-        let called = user(&self.request.request_uri);
+        let user = |address: &str| {
+            NameAddr::parse(address).ok().and_then(|address| Some(address.uri.called()?.to_owned()))
+        };
+        let (to, from) = (user(&self.request.to), user(&self.request.from));
         let seen = Seen {
-            to_user: user(&self.request.to),
-            from_user: user(&self.request.from),
-            request_user: called,
-            called,
+            to_user: to.as_deref(),
+            from_user: from.as_deref(),
+            request_user: self.facts.called.as_deref(),
+            called: self.diverted_from.as_deref().or(self.facts.called.as_deref()),
             header: &header,
         };
         plan(&self.facts, &seen, &self.peer, config, surveys)
@@ -87,10 +96,4 @@ fn uuid(clock: &Clock) -> String {
     let seconds = u64::try_from(now.as_second()).unwrap_or_default();
     let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
     uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanoseconds)).to_string()
-}
-
-fn user(address: &str) -> Option<&str> {
-    let (_, after) = address.split_once("sip:")?;
-    let (user, _) = after.split_once('@')?;
-    Some(user)
 }
