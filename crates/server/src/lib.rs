@@ -1,10 +1,12 @@
 //! The server: configuration, doors, API, command line. See ARCHITECTURE.md.
 
+pub mod api;
 pub mod clock;
 pub mod config;
 pub mod dial;
 pub mod doors;
 pub mod fields;
+pub mod keys;
 pub mod logging;
 pub mod metrics;
 pub mod prompts;

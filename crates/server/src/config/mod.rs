@@ -3,26 +3,26 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use aftercall_core::survey::Located;
+use aftercall_core::survey::fault::{Fault, Severity, line_column, locate_toml};
 use aftercall_core::{Language, QueueId, SurveyName, TenantId};
-use jiff::tz::TimeZone;
+use aftercall_store::Zone;
 use serde_json::Value;
 
 pub mod clean;
 mod environment;
 pub mod http;
-pub mod locate;
 pub mod route;
 pub mod sip;
 mod values;
 
 pub use clean::CleanIds;
 pub use http::{Http, Tls};
-pub use locate::{Position, locate};
 pub use route::{AfterCall, Match, Queue, Route, Seen};
 pub use sip::{Peer, PeerAuth, Ports, Rtp, Sip, SipListen, Transport};
-pub use values::time_zone;
 
-use crate::fields::{Fault, Fields, parsed, text};
+use crate::fields::{Fields, parsed, text};
+use crate::surveys::FileFault;
 
 /// The file that is read when no other is named and it is there.
 pub const FILE_NAME: &str = "aftercall.toml";
@@ -45,7 +45,7 @@ pub struct Config {
     /// The site's own prompts.
     pub prompts_dir: PathBuf,
     /// The zone of the tenant `default` when it is first made.
-    pub time_zone: TimeZone,
+    pub time_zone: Zone,
     /// The survey of a call that nothing else chose one for.
     pub default_survey: SurveyName,
     /// The language of a call that nothing else chose one for, if not the survey's own.
@@ -83,13 +83,8 @@ pub enum ConfigError {
         /// Why not.
         reason: String,
     },
-    /// What it says cannot be.
-    Faults {
-        /// Which file.
-        file: PathBuf,
-        /// What is wrong, in the order of the file.
-        faults: Vec<(Position, String)>,
-    },
+    /// What it says cannot be: in the order of the file.
+    Faults(Vec<FileFault>),
 }
 
 impl std::error::Error for ConfigError {}
@@ -98,12 +93,9 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable { file, reason } => write!(f, "{}: cannot be read: {reason}", file.display()),
-            Self::Faults { file, faults } => {
-                for (number, (position, message)) in faults.iter().enumerate() {
-                    let newline = if number == 0 { "" } else { "\n" };
-                    write!(f, "{newline}{}:{position}: {message}", file.display())?;
-                }
-                Ok(())
+            Self::Faults(faults) => {
+                let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+                f.write_str(&lines.join("\n"))
             }
         }
     }
@@ -143,15 +135,16 @@ impl Config {
         source: &str,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
-        let faults = |faults: Vec<(Position, String)>| {
-            let mut faults = faults;
-            faults.sort();
-            ConfigError::Faults { file: file.to_owned(), faults }
+        let faults = |mut found: Vec<Located>| {
+            found.sort();
+            let in_file = |at| FileFault { file: file.to_owned(), at };
+            ConfigError::Faults(found.into_iter().map(in_file).collect())
         };
         let located = |found: Vec<Fault>| {
-            faults(found.into_iter().map(|f| (locate(source, &f.pointer), f.message)).collect())
+            let place = |fault: Fault| at(locate_toml(source, &fault.pointer), fault.message);
+            faults(found.into_iter().map(place).collect())
         };
-        let mut site = to_tree(source).map_err(faults)?;
+        let mut site = to_tree(source).map_err(|fault| faults(vec![fault]))?;
         let unset = environment::fill_in(&mut site, env);
         if !unset.is_empty() {
             return Err(located(unset));
@@ -248,9 +241,12 @@ fn source_of(file: &Path) -> Result<String, ConfigError> {
     }
     let bytes = std::fs::read(file).map_err(|error| unreadable(error.to_string()))?;
     String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let position = Position::of_byte(&String::from_utf8_lossy(error.as_bytes()), at);
-        ConfigError::Faults { file: file.to_owned(), faults: vec![(position, "is not UTF-8".to_owned())] }
+        let offset = error.utf8_error().valid_up_to();
+        let place = line_column(&String::from_utf8_lossy(error.as_bytes()), offset);
+        ConfigError::Faults(vec![FileFault {
+            file: file.to_owned(),
+            at: at(place, "is not UTF-8".to_owned()),
+        }])
     })
 }
 
@@ -268,13 +264,17 @@ fn lay_over(below: &mut Value, above: Value) {
 }
 
 /// TOML as a tree of plain values. Dates become text: no setting is one.
-fn to_tree(source: &str) -> Result<Value, Vec<(Position, String)>> {
+fn to_tree(source: &str) -> Result<Value, Located> {
     let table: toml::Table = toml::from_str(source).map_err(|error: toml::de::Error| {
         let start = error.span().map_or(0, |span| span.start);
         let message = error.message().lines().collect::<Vec<_>>().join("; ");
-        vec![(Position::of_byte(source, start), message)]
+        at(line_column(source, start), message)
     })?;
     Ok(plain(toml::Value::Table(table)))
+}
+
+fn at((line, column): (usize, usize), message: String) -> Located {
+    Located { line, column, severity: Severity::Fault, message }
 }
 
 fn plain(value: toml::Value) -> Value {

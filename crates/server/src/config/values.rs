@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use aftercall_store::Zone;
 use ipnet::IpNet;
-use jiff::tz::TimeZone;
 use regex::Regex;
 use serde_json::Value;
 
@@ -25,17 +25,9 @@ pub(super) fn pattern(value: &Value) -> Result<Regex, String> {
 }
 
 /// An IANA time zone.
-pub(super) fn zone(value: &Value) -> Result<TimeZone, String> {
+pub(super) fn zone(value: &Value) -> Result<Zone, String> {
     let name = text(value)?;
-    time_zone(&name)
-}
-
-/// The time zone of that IANA name.
-///
-/// # Errors
-/// When the time zone database has no such name.
-pub fn time_zone(name: &str) -> Result<TimeZone, String> {
-    TimeZone::get(name).ok().filter(|zone| zone.iana_name().is_some()).ok_or_else(|| {
+    Zone::new(&name).map_err(|_| {
         format!(
             "is `{name}`, which is not an IANA time zone (such as `UTC`, `Europe/Berlin`, `Asia/Shanghai`)"
         )
