@@ -18,7 +18,7 @@ impl Digit {
         all
     };
 
-    /// The digit of an event code, 0-15 (RFC 4733, table 3); `None` for flash hook, tones and others.
+    /// The digit of an event code, 0-15 (RFC 4733, 3.2); `None` for flash hook, tones and others.
     #[must_use]
     pub const fn from_event(code: u8) -> Option<Self> {
         if code < 16 { Some(Self(code)) } else { None }

@@ -213,7 +213,7 @@ fn called(address: &NameAddr) -> Option<String> {
     address.uri.called().map(str::to_owned)
 }
 
-/// RFC 3323, 4.1.1.3: `sip:anonymous@anonymous.invalid`.
+/// RFC 3323, 4.1: `sip:anonymous@anonymous.invalid`.
 fn is_anonymous(uri: &Uri) -> bool {
     uri.called().is_some_and(|user| user.eq_ignore_ascii_case("anonymous"))
         || uri.host.eq_ignore_ascii_case("anonymous.invalid")

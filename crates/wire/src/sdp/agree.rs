@@ -133,7 +133,7 @@ impl Stream {
         if !self.media.eq_ignore_ascii_case("audio") || self.port == 0 {
             return Err(NoCommon::Audio);
         }
-        // AVPF allows RTCP feedback, and demands none that was not agreed on (RFC 4585, 4.2).
+        // AVPF allows RTCP feedback, and demands none that was not agreed on (RFC 4585, 4).
         if !["RTP/AVP", "RTP/AVPF"].iter().any(|plain| plain.eq_ignore_ascii_case(&self.transport)) {
             return Err(NoCommon::Transport);
         }
@@ -161,7 +161,7 @@ impl Stream {
         })
     }
 
-    /// Events by the codec's clock (RFC 4733, 2.1), otherwise by any: a key is a key.
+    /// Events by the codec's clock (RFC 4733 recommends it), otherwise by any: a key is a key.
     fn events_for(&self, codec: Codec) -> Option<Events> {
         let offered = || {
             self.formats.iter().filter_map(|format| match *format {

@@ -17,6 +17,9 @@ const STREAMS_MAX: usize = 16;
 /// The formats looked at in one stream. A desk phone lists ten, a browser thirty.
 const FORMATS_MAX: usize = 64;
 
+/// The clock where none is given (RFC 4733, 7.1.1): telephony's.
+const CLOCK_HZ_DEFAULT: u32 = 8000;
+
 /// A session description of the other side, offer or answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Description {
@@ -162,7 +165,8 @@ fn mapped(mapping: &str) -> Option<(PayloadType, Option<Format>)> {
     let (listed, encoding) = mapping.trim().split_once(char::is_whitespace)?;
     let payload_type = payload_type(listed)?;
     let mut parts = encoding.trim().split('/');
-    let (name, clock) = (parts.next()?, parts.next().and_then(|clock| clock.parse::<u32>().ok()));
+    let name = parts.next()?;
+    let clock = parts.next().map_or(Some(CLOCK_HZ_DEFAULT), |clock| clock.parse().ok());
     let mono = parts.next().is_none_or(|channels| channels.trim() == "1");
     let codec = |codec: &Codec| codec.name().eq_ignore_ascii_case(name) && clock == Some(codec.clock_hz());
     let format = if name.eq_ignore_ascii_case("telephone-event") {
