@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::writer::words::{Answered, Ended, Offered, Put, Said, Session, Started, Write};
 use aftercall_core::{Effect, Ending, OfferState};
-use aftercall_store::{Answered, Ended, Offered, Put, Said, Session, Started, Write};
 use jiff::Timestamp;
 
 /// A survey was put to the caller.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::writer::words::Session;
 use aftercall_core::Conversation;
 use aftercall_media::{Agreed, LegHandle, Port};
-use aftercall_store::Session;
 
 use super::negotiate::Local;
 use crate::signalling::CallKey;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::writer::words::{About, Channel, Session, SessionId};
 use aftercall_core::{AgentId, CallId, Language, QueueId, TenantId};
-use aftercall_store::{About, Channel, Session, SessionId};
 use aftercall_wire::headers::{NameAddr, Uri};
 use aftercall_wire::identity::{self, CallFacts};
 

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::writer::words::Session;
 use aftercall_media::Recording;
-use aftercall_store::Session;
 use serde_json::json;
 use tokio::sync::{Semaphore, mpsc};
 

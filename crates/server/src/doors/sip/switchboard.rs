@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::writer::words::Session;
 use aftercall_core::{Conversation, Effect, Key, Session as SurveySession, What};
 use aftercall_media::{Engine, Event as MediaEvent, Happened, LegId};
-use aftercall_store::Session;
 
 use super::call::{Call, CallNumber, Comment, KeysFrom, Leg, Media};
 use super::later::{Hands, Later};
