@@ -34,10 +34,13 @@ pub struct Session {
 
 /// An answer as it was given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Answered {
-    pub(crate) key: Option<Key>,
-    pub(crate) score: Option<Score>,
-    pub(crate) value: String,
+pub struct Answered {
+    /// The last key pressed, where keys were.
+    pub key: Option<Key>,
+    /// The score, where the question has one.
+    pub score: Option<Score>,
+    /// The answer in words.
+    pub value: String,
 }
 
 /// Where the conversation is.
@@ -86,6 +89,26 @@ impl Session {
     #[must_use]
     pub fn language(&self) -> &Language {
         &self.language
+    }
+
+    /// What was answered so far, by question.
+    #[must_use]
+    pub fn answers(&self) -> &BTreeMap<String, Answered> {
+        &self.answers
+    }
+
+    /// The id of the step it is at, while it is at one.
+    #[must_use]
+    pub fn step<'s>(&self, survey: &'s Survey) -> Option<&'s str> {
+        let at = match self.state {
+            State::Fresh | State::Done(_) => return None,
+            State::Asking { step, .. } => step,
+            State::Saying { step }
+            | State::Confirming { step }
+            | State::Recording { step }
+            | State::Waiting { step } => step,
+        };
+        survey.step(at).map(|step| step.id.as_str())
     }
 
     /// How it ended, once it has.

@@ -39,7 +39,10 @@ impl Prompts {
     /// Loads every recording these surveys need: `FOLDER/LANGUAGE/NAME.wav` where it is there,
     /// else the shipped one if it says the survey's text.
     #[must_use]
-    pub fn load<'a>(folder: &Path, surveys: impl Iterator<Item = &'a Arc<Survey>>) -> (Self, Vec<Unplayable>) {
+    pub fn load<'a>(
+        folder: &Path,
+        surveys: impl Iterator<Item = &'a Arc<Survey>>,
+    ) -> (Self, Vec<Unplayable>) {
         let mut prompts = Self::default();
         let mut unplayable = Vec::new();
         for survey in surveys {
@@ -71,10 +74,15 @@ fn find(folder: &Path, piece: &Piece, text: &str) -> Result<Clip, String> {
         return Clip::load(&own).map_err(|fault| fault.to_string());
     }
     let remedy = format!("record it as {}", own.display());
-    let shipped = SHIPPED.iter().find(|(language, name, _)| *language == piece.language && *name == piece.name);
+    let shipped =
+        SHIPPED.iter().find(|(language, name, _)| *language == piece.language && *name == piece.name);
     match shipped {
-        Some((_, _, wav)) if says(piece, text) => Clip::read(Cursor::new(*wav)).map_err(|fault| fault.to_string()),
-        Some(_) => Err(format!("the recording that ships says something else than the survey's text: {remedy}")),
+        Some((_, _, wav)) if says(piece, text) => {
+            Clip::read(Cursor::new(*wav)).map_err(|fault| fault.to_string())
+        }
+        Some(_) => {
+            Err(format!("the recording that ships says something else than the survey's text: {remedy}"))
+        }
         None => Err(format!("there is no recording: {remedy}")),
     }
 }
@@ -86,6 +94,9 @@ fn own(folder: &Path, piece: &Piece) -> PathBuf {
 /// Whether the library's text of this piece, which its recording says, is this text.
 fn says(piece: &Piece, text: &str) -> bool {
     let language = Language::new(&piece.language).ok();
-    language.and_then(|language| Library::built_in().texts(&piece.name)?.get(&language).map(|known| known == text))
+    language
+        .and_then(|language| {
+            Library::built_in().texts(&piece.name)?.get(&language).map(|known| known == text)
+        })
         .unwrap_or(false)
 }

@@ -119,5 +119,8 @@ fn read(file: &Path) -> io::Result<String> {
 }
 
 fn whole(file: &Path, message: String) -> FileFault {
-    FileFault { file: file.to_owned(), at: Located { line: 1, column: 1, severity: Severity::Fault, message } }
+    FileFault {
+        file: file.to_owned(),
+        at: Located { line: 1, column: 1, severity: Severity::Fault, message },
+    }
 }

@@ -21,7 +21,7 @@ mod values;
 pub use clean::CleanIds;
 pub use http::{Http, Tls};
 pub use route::{AfterCall, Match, Queue, Route, Seen};
-pub use sip::{Peer, PeerAuth, Ports, Rtp, Sip, SipHeaders, SipListen, Transport};
+pub use sip::{Peer, PeerAuth, Ports, Rtp, Sip, SipListen, Transport};
 
 use crate::fields::{Fields, parsed, text};
 use crate::surveys::FileFault;

@@ -1,0 +1,257 @@
+//! Names and addresses inside SIP header values, read as text so that what goes back out is what came in.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use super::Transport;
+
+/// Longest URI dialled or followed: a Request-URI must fit one datagram with room to spare.
+const URI_BYTES_MAX: usize = 1024;
+
+/// A `sip:` URI that can be called, kept byte for byte.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Target {
+    uri: String,
+    host: String,
+    port: Option<u16>,
+    transport: Option<Transport>,
+}
+
+/// Not a URI that can be called.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum BadTarget {
+    /// Only `sip:` is spoken.
+    #[error("write the address as sip:USER@HOST, e.g. sip:csat-survey@192.0.2.1")]
+    Scheme,
+    /// No host, or characters that no URI has.
+    #[error("the address has no readable host; write it as sip:USER@HOST[:PORT]")]
+    Host,
+    /// Not a port number.
+    #[error("the port of the address is not a number from 1 to 65535")]
+    Port,
+    /// Neither UDP nor TCP.
+    #[error("the address asks for a transport other than udp and tcp")]
+    Transport,
+}
+
+impl Target {
+    /// The URI as it was given.
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// The host: a name, or an address without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port, if one is given.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// The `transport` parameter, if given.
+    pub fn transport(&self) -> Option<Transport> {
+        self.transport
+    }
+
+    pub(super) fn ip(&self) -> Option<IpAddr> {
+        self.host.parse().ok()
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Target(…)")
+    }
+}
+
+impl FromStr for Target {
+    type Err = BadTarget;
+
+    fn from_str(text: &str) -> Result<Self, BadTarget> {
+        let text = text.trim();
+        if text.len() > URI_BYTES_MAX || text.bytes().any(|b| b <= b' ' || b == 0x7f || b"<>\"".contains(&b))
+        {
+            return Err(BadTarget::Host);
+        }
+        let (scheme, rest) = text.split_once(':').ok_or(BadTarget::Scheme)?;
+        if !scheme.eq_ignore_ascii_case("sip") {
+            return Err(BadTarget::Scheme);
+        }
+        // A user part may hold ';' and '?' (RFC 3261, user-unreserved), so it goes first.
+        let after_user = rest.rsplit_once('@').map_or(rest, |(_, after)| after);
+        let before_headers = after_user.split_once('?').map_or(after_user, |(before, _)| before);
+        let mut parts = before_headers.split(';');
+        let (host, port) = host_port(parts.next().unwrap_or_default())?;
+        let transport = parts
+            .filter_map(|p| p.split_once('='))
+            .find(|(name, _)| name.eq_ignore_ascii_case("transport"))
+            .map(|(_, value)| value.parse().map_err(|()| BadTarget::Transport))
+            .transpose()?;
+        Ok(Self { uri: text.to_owned(), host, port, transport })
+    }
+}
+
+fn host_port(text: &str) -> Result<(String, Option<u16>), BadTarget> {
+    let (host, port) = if let Some(inner) = text.strip_prefix('[') {
+        let (address, after) = inner.split_once(']').ok_or(BadTarget::Host)?;
+        address.parse::<std::net::Ipv6Addr>().map_err(|_| BadTarget::Host)?;
+        (address, after.strip_prefix(':'))
+    } else {
+        text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)))
+    };
+    if host.is_empty() {
+        return Err(BadTarget::Host);
+    }
+    let port = port.map(|p| p.parse::<u16>().ok().filter(|p| *p != 0).ok_or(BadTarget::Port)).transpose()?;
+    Ok((host.to_owned(), port))
+}
+
+/// The values of a header that may hold several (Via, Route, Contact, Require): split at commas outside quotes
+/// and angle brackets, trimmed, empty ones left out.
+pub(super) fn listed(value: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(value);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let end = outside_quotes(text, |c, in_angle| c == ',' && !in_angle);
+        rest = end.map(|i| &text[i + 1..]);
+        Some(end.map_or(text, |i| &text[..i]).trim())
+    })
+    .filter(|v| !v.is_empty())
+}
+
+/// The URI of a From, To, Contact, Route or Refer-To value: inside the angle brackets, or all up to the parameters.
+pub(super) fn uri_of(value: &str) -> &str {
+    let (start, end) = angles(value);
+    match (start, end) {
+        (Some(start), Some(end)) => value[start + 1..end].trim(),
+        _ => value.split_once(';').map_or(value, |(uri, _)| uri).trim(),
+    }
+}
+
+/// A header parameter's value: `tag` of From, `branch` of Via.
+pub(super) fn param<'a>(value: &'a str, name: &str) -> Option<&'a str> {
+    let after = match angles(value) {
+        (Some(_), Some(end)) => &value[end + 1..],
+        _ => value,
+    };
+    let mut rest = after;
+    loop {
+        let at = outside_quotes(rest, |c, _| c == ';')?;
+        rest = &rest[at + 1..];
+        let end = outside_quotes(rest, |c, _| c == ';').unwrap_or(rest.len());
+        let (key, found) = rest[..end].split_once('=').unwrap_or((&rest[..end], ""));
+        if key.trim().eq_ignore_ascii_case(name) {
+            return Some(found.trim());
+        }
+    }
+}
+
+fn angles(value: &str) -> (Option<usize>, Option<usize>) {
+    let start = outside_quotes(value, |c, _| c == '<');
+    let end = start.and_then(|s| value[s..].find('>').map(|e| s + e));
+    (start, end)
+}
+
+/// The first place outside quoted strings where `hit(character, inside angle brackets)` says so.
+fn outside_quotes(text: &str, hit: impl Fn(char, bool) -> bool) -> Option<usize> {
+    let (mut quoted, mut escaped, mut angled) = (false, false, false);
+    for (at, c) in text.char_indices() {
+        if quoted {
+            match c {
+                _ if escaped => escaped = false,
+                '\\' => escaped = true,
+                '"' => quoted = false,
+                _ => {}
+            }
+            continue;
+        }
+        if hit(c, angled) {
+            return Some(at);
+        }
+        match c {
+            '"' => quoted = true,
+            '<' => angled = true,
+            '>' => angled = false,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// `text` without what would end a header line: a header value from outside stays one header.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_read_and_kept_byte_for_byte() {
+        for (text, host, port, transport) in [
+            ("sip:a@h", "h", None, None),
+            ("SIP:a%23b;x=1?y@h.example:5070;transport=TCP", "h.example", Some(5070), Some(Transport::Tcp)),
+            ("sip:h;lr", "h", None, None),
+            ("sip:a@[::1]:5060;transport=udp?Subject=x", "::1", Some(5060), Some(Transport::Udp)),
+            ("sip:a@[2001:db8::1]", "2001:db8::1", None, None),
+        ] {
+            let target: Target = text.parse().unwrap();
+            assert_eq!(
+                (target.uri(), target.host(), target.port(), target.transport()),
+                (text, host, port, transport)
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_called_is_refused_with_the_reason() {
+        for (text, why) in [
+            ("sips:a@h", BadTarget::Scheme),
+            ("tel:+15551234", BadTarget::Scheme),
+            ("a@h", BadTarget::Scheme),
+            ("sip:", BadTarget::Host),
+            ("sip:a@", BadTarget::Host),
+            ("sip:a@h\r\nX: 1", BadTarget::Host),
+            ("sip:a@[::1", BadTarget::Host),
+            ("sip:a@h:0", BadTarget::Port),
+            ("sip:a@h:99999", BadTarget::Port),
+            ("sip:a@h;transport=ws", BadTarget::Transport),
+        ] {
+            assert_eq!(text.parse::<Target>(), Err(why), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn lists_split_at_commas_outside_quotes_and_brackets() {
+        for (text, parts) in [
+            ("a, b ,,c", vec!["a", "b", "c"]),
+            (r#""x, y" <sip:a,b@h>;q=1, <sip:c@h>"#, vec![r#""x, y" <sip:a,b@h>;q=1"#, "<sip:c@h>"]),
+            (r#""back\"slash, quote" <sip:a@h>"#, vec![r#""back\"slash, quote" <sip:a@h>"#]),
+            ("", vec![]),
+        ] {
+            assert_eq!(listed(text).collect::<Vec<_>>(), parts);
+        }
+    }
+
+    #[test]
+    fn uri_and_parameters_are_found_in_every_form() {
+        for (text, uri, tag) in [
+            ("<sip:a@h;x=1>;tag=t1", "sip:a@h;x=1", Some("t1")),
+            ("sip:a@h;tag=t2", "sip:a@h", Some("t2")),
+            (r#""A <b>;tag=no" <sip:a@h>;TAG=t3;y"#, "sip:a@h", Some("t3")),
+            ("<sip:a@h;tag=inside>", "sip:a@h;tag=inside", None),
+            ("<sip:a@h> ; tag = t4", "sip:a@h", Some("t4")),
+        ] {
+            assert_eq!((uri_of(text), param(text, "tag")), (uri, tag), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_from_outside_cannot_start_a_second_header() {
+        assert_eq!(one_line("busy\r\nX-Evil: 1"), "busy  X-Evil: 1");
+    }
+}

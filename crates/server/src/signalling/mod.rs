@@ -1,0 +1,272 @@
+//! SIP signalling (RFC 3261) as commands and events: calls come in and go out, nothing here knows what they are for.
+//!
+//! [`Signalling::start`] listens and gives a handle for commands and a receiver of [`Event`]s. The stack underneath
+//! is a detail: no type of it appears here, so that it can be exchanged.
+//!
+//! Commands and events may cross. A command for a call that is over, or that does not fit what the call is doing,
+//! does nothing; each call ends with exactly one [`Event::Ended`].
+
+mod address;
+mod body;
+mod calls;
+mod config;
+mod counters;
+mod dialog;
+mod digest;
+mod drive;
+mod flow;
+mod framing;
+mod gate;
+mod intake;
+mod message;
+mod model;
+mod reply;
+mod sockets;
+mod stack;
+mod uac;
+mod uas;
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use calls::Calls;
+use flow::UdpEndpoint;
+use intake::Intake;
+use stack::Stack;
+
+pub use address::{BadTarget, Target};
+pub use config::{BadListen, Bounds, Clock, Listen, Peer, Peers, SignallingConfig, StartError, Timers};
+pub use counters::Count;
+pub use model::{CallKey, Credentials, Dial, Ending, Event, InviteRequest, Standing, Transfer, Transport};
+
+/// What the `tracing` filter must say about the stack underneath: it logs every raw message at INFO, and at WARN and
+/// ERROR still Call-IDs, tags and the text of what it could not parse. Those are people's numbers and secrets.
+pub const LOG_DIRECTIVE: &str = "rsipstack=off";
+
+/// Commands waiting to be carried out; a call needs a handful in its life, and each takes microseconds.
+const COMMANDS_QUEUED_MAX: usize = 4096;
+
+/// Events waiting to be heard; behind them signalling holds back as many again, then takes no more in.
+const EVENTS_QUEUED_MAX: usize = 1024;
+
+/// Requests waiting for the calls, each under 64 KiB and usually 2: beyond them 503.
+const ARRIVALS_QUEUED_MAX: usize = 512;
+
+/// What tasks have to tell; a full queue makes them wait.
+const REPORTS_QUEUED_MAX: usize = 1024;
+
+/// What callers hear while signalling stops: a restart takes seconds.
+const RETRY_STOPPED_S: NonZeroU32 = NonZeroU32::new(10).unwrap();
+
+/// A handle to the running signalling; clones share it. When the last one is dropped, signalling stops at once
+/// (without BYE: use [`Signalling::stop`]).
+#[derive(Clone)]
+pub struct Signalling {
+    commands: mpsc::Sender<Command>,
+    stack: Arc<Stack>,
+    listens: Arc<[Listen]>,
+}
+
+/// A command was not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NotTaken {
+    /// Too much is waiting; try again in a moment.
+    #[error("signalling has too much to do; try again in a moment")]
+    Busy,
+    /// Signalling is stopped; give up.
+    #[error("signalling is stopped")]
+    Stopped,
+}
+
+/// What a handle asks for.
+enum Command {
+    Ring(CallKey),
+    Accept { call: CallKey, sdp: Vec<u8> },
+    Reject { call: CallKey, refusal: Refusal },
+    AnswerReinvite { call: CallKey, answer: Result<Vec<u8>, u16> },
+    Bye { call: CallKey, reason: Option<String> },
+    Dial { call: CallKey, dial: Box<Dial> },
+    Cancel(CallKey),
+    Info { call: CallKey, content_type: String, body: Vec<u8> },
+    Refer { call: CallKey, target: Target },
+    Stop(oneshot::Sender<()>),
+}
+
+/// How to refuse a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    /// 300-699.
+    pub status: u16,
+    /// The reason phrase; `None`: the usual one.
+    pub phrase: Option<String>,
+    /// More headers, such as Retry-After and Warning.
+    pub headers: Vec<(String, String)>,
+}
+
+impl From<u16> for Refusal {
+    fn from(status: u16) -> Self {
+        Self { status, phrase: None, headers: Vec::new() }
+    }
+}
+
+impl Signalling {
+    /// Listens, and conducts calls from then on. Must be called within a tokio runtime with time and I/O enabled.
+    pub async fn start(config: SignallingConfig) -> Result<(Self, mpsc::Receiver<Event>), StartError> {
+        let stopped = CancellationToken::new();
+        let (mut sockets, mut listeners, mut listens) = (Vec::new(), Vec::new(), Vec::new());
+        for listen in &config.listen {
+            let at = |cause| StartError::at(*listen, cause);
+            let addr = match listen.transport {
+                Transport::Udp => {
+                    let socket = sockets::bind_udp(listen.addr).map_err(at)?;
+                    sockets.push(UdpEndpoint::new(socket, stopped.child_token()).await.map_err(at)?);
+                    sockets.last().map_or(listen.addr, UdpEndpoint::local)
+                }
+                Transport::Tcp => {
+                    let listener = sockets::bind_tcp(listen.addr).map_err(at)?;
+                    let addr = listener.local_addr().map_err(at)?;
+                    listeners.push((listener, addr.port()));
+                    addr
+                }
+            };
+            listens.push(Listen { transport: listen.transport, addr });
+        }
+        let tcp_listens = listens.iter().filter(|l| l.transport == Transport::Tcp).map(|l| l.addr).collect();
+        let (reports, reported) = mpsc::channel(REPORTS_QUEUED_MAX);
+        let (arrivals, arrived) = mpsc::channel(ARRIVALS_QUEUED_MAX);
+        let (events, to_hear) = mpsc::channel(EVENTS_QUEUED_MAX);
+        let (commands, to_obey) = mpsc::channel(COMMANDS_QUEUED_MAX);
+        let stack = Arc::new(Stack::new(config, sockets, tcp_listens, reports, stopped));
+        let intake = Arc::new(Intake { stack: stack.clone(), arrivals });
+        tokio::spawn(Calls::new(intake.clone(), events).run(to_obey, arrived, reported));
+        let timers = stack.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = timers.endpoint.process_timer() => {}
+                () = timers.stopped.cancelled() => {}
+            }
+        });
+        for socket in &stack.sockets {
+            tokio::spawn(sockets::serve_udp(socket.clone(), intake.clone()));
+        }
+        for (listener, port) in listeners {
+            tokio::spawn(sockets::serve_tcp(listener, port, intake.clone()));
+        }
+        Ok((Self { commands, stack, listens: listens.into() }, to_hear))
+    }
+
+    /// The addresses listened on, with the ports that port 0 became.
+    pub fn local_addrs(&self) -> &[Listen] {
+        &self.listens
+    }
+
+    /// How often something happened since the start.
+    pub fn count(&self, count: Count) -> u64 {
+        self.stack.counters.get(count)
+    }
+
+    /// Calls there are now, in both directions, until their [`Event::Ended`].
+    pub fn calls_live(&self) -> usize {
+        self.stack.calls_live()
+    }
+
+    /// Dialogs there are now.
+    pub fn dialogs_live(&self) -> usize {
+        self.stack.dialogs_live()
+    }
+
+    /// SIP transactions there are now, with those that only wait (up to 2 * 64*T1) for what may still come.
+    pub fn transactions_live(&self) -> usize {
+        self.stack.transactions()
+    }
+
+    /// Takes no new call any more: 503, with this Retry-After. Calls that are up go on.
+    pub fn close(&self, retry_after_s: NonZeroU32) {
+        self.stack.close_for(Some(retry_after_s));
+    }
+
+    /// Takes new calls again.
+    pub fn reopen(&self) {
+        self.stack.close_for(None);
+    }
+
+    /// Refuses or hangs up every call, waits for the peers' answers no longer than `grace`, and stops.
+    pub async fn stop(&self, grace: Duration) {
+        self.close(RETRY_STOPPED_S);
+        let (done, stopped) = oneshot::channel();
+        if self.commands.send(Command::Stop(done)).await.is_ok() {
+            // In time or not, and also if signalling has stopped by itself: now it stops.
+            tokio::time::timeout(grace, stopped).await.ok();
+        }
+        self.stack.stopped.cancel();
+    }
+
+    /// Tells the caller that it rings (180).
+    pub fn ring(&self, call: CallKey) -> Result<(), NotTaken> {
+        self.send(Command::Ring(call))
+    }
+
+    /// Answers the call (200) with this SDP: the answer to the INVITE's offer, or the offer if it had none.
+    /// Repeated until the ACK comes ([`Event::Ack`]) or 64*T1 have passed ([`Ending::NoAck`]), over TCP too
+    /// (RFC 3261, section 13.3.1.4).
+    pub fn accept(&self, call: CallKey, sdp: Vec<u8>) -> Result<(), NotTaken> {
+        self.send(Command::Accept { call, sdp })
+    }
+
+    /// Refuses the call.
+    pub fn reject(&self, call: CallKey, refusal: impl Into<Refusal>) -> Result<(), NotTaken> {
+        self.send(Command::Reject { call, refusal: refusal.into() })
+    }
+
+    /// Answers a re-INVITE: with SDP, or with the status that refuses it (the call then goes on as it was).
+    pub fn answer_reinvite(&self, call: CallKey, answer: Result<Vec<u8>, u16>) -> Result<(), NotTaken> {
+        self.send(Command::AnswerReinvite { call, answer })
+    }
+
+    /// Hangs up. `reason`: the value of a Reason header (RFC 3326), e.g. `Q.850;cause=16`.
+    pub fn bye(&self, call: CallKey, reason: Option<&str>) -> Result<(), NotTaken> {
+        self.send(Command::Bye { call, reason: reason.map(str::to_owned) })
+    }
+
+    /// Calls someone. The key is good at once; what happens comes as events.
+    pub fn dial(&self, dial: Dial) -> Result<CallKey, NotTaken> {
+        let call = self.stack.new_call();
+        self.send(Command::Dial { call, dial: Box::new(dial) })?;
+        Ok(call)
+    }
+
+    /// Gives up a call that we placed and that is not answered yet.
+    pub fn cancel(&self, call: CallKey) -> Result<(), NotTaken> {
+        self.send(Command::Cancel(call))
+    }
+
+    /// Sends an INFO request within the call.
+    pub fn info(&self, call: CallKey, content_type: &str, body: Vec<u8>) -> Result<(), NotTaken> {
+        self.send(Command::Info { call, content_type: content_type.to_owned(), body })
+    }
+
+    /// Asks the peer to call `target` instead of us (REFER, RFC 3515); see [`Event::Transfer`].
+    pub fn refer(&self, call: CallKey, target: Target) -> Result<(), NotTaken> {
+        self.send(Command::Refer { call, target })
+    }
+
+    fn send(&self, command: Command) -> Result<(), NotTaken> {
+        self.commands.try_send(command).map_err(|e| match e {
+            mpsc::error::TrySendError::Full(_) => NotTaken::Busy,
+            mpsc::error::TrySendError::Closed(_) => NotTaken::Stopped,
+        })
+    }
+}
+
+/// The address of this machine from which packets to `peer` leave. Nothing is sent to find out.
+pub fn local_ip_facing(peer: IpAddr) -> Option<IpAddr> {
+    let any: SocketAddr = if peer.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
+    let socket = UdpSocket::bind(any).ok()?;
+    socket.connect((peer, 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
