@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, World, check, open};
+use super::{Exit, World, open};
 use crate::api::{self, Api, Parts, listen};
 use crate::config::{Config, Database};
 use crate::keys::KeyUses;
@@ -21,7 +21,7 @@ use crate::surveys::Surveys;
 use crate::writer::Writer;
 
 pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result<Exit> {
-    let (surveys, faults) = check::survey_faults(&config);
+    let (surveys, faults) = Surveys::load(&config.surveys_dir);
     for fault in &faults {
         writeln!(world.err, "{fault}")?;
     }
