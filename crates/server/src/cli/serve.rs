@@ -20,6 +20,9 @@ use crate::metrics::Metrics;
 use crate::surveys::Surveys;
 use crate::writer::Writer;
 
+/// Said at every start (trust.md).
+const KEYLESS: &str = "WITHOUT A KEY the API answers anyone on this machine, and nobody else: `aftercall key create --role ROLE`";
+
 pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result<Exit> {
     let (surveys, faults) = Surveys::load(&config.surveys_dir);
     for fault in &faults {
@@ -54,6 +57,7 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
     }));
     world.out.write_all(banner.as_bytes())?;
     world.out.flush()?;
+    tracing::warn!("{KEYLESS}");
 
     listen::serve(listener, router, &config.http, metrics, stop).await;
     tracing::info!("stopping: no more requests; writing what was said");

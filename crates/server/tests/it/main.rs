@@ -1,5 +1,9 @@
 //! What the server promises, tried from outside.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics says what is wrong")]
+
+mod api;
+mod cli;
 mod config;
-mod signalling;
-mod tidy;
+mod folder;
+mod writer;
