@@ -9,7 +9,13 @@ use crate::config::Config;
 use crate::surveys::Surveys;
 
 pub(super) fn run(file: Option<&Path>, world: &mut World<'_>) -> anyhow::Result<Exit> {
-    let config = Config::load(file, world.env)?;
+    let config = match Config::load(file, world.env) {
+        Ok(config) => config,
+        Err(faults) => {
+            writeln!(world.out, "{faults}")?;
+            return Ok(Exit::Faults);
+        }
+    };
     let (surveys, found) = Surveys::load(&config.surveys_dir);
     for fault in &found {
         writeln!(world.out, "{fault}")?;
