@@ -1,0 +1,10 @@
+//! What the store promises, tried through its public face and by plain SQL beside it.
+
+mod directory;
+mod durability;
+
+mod harness;
+mod opening;
+mod posted;
+mod reads;
+mod sessions;
