@@ -194,7 +194,8 @@ async fn a_connection_lost_while_dialling_ends_the_call_at_once() {
 #[tokio::test]
 async fn we_prove_who_we_are_to_ourselves() {
     let mut guarded = config(T1);
-    let allowed = Allowed { from: "127.0.0.0/8".parse().unwrap(), auth: Some(credentials()) };
+    let allowed =
+        Allowed { from: "127.0.0.0/8".parse().unwrap(), auth: Some(credentials()), md5_only: false };
     guarded.peers = Peers { list: vec![allowed], open: false };
     let mut callee = Agent::start(Manner::AcceptAndHangUp, guarded).await;
     let mut caller = Agent::start(Manner::Silent, config(T1)).await;
