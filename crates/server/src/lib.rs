@@ -1,6 +1,7 @@
 //! The server: configuration, doors, API, command line. See ARCHITECTURE.md.
 
 pub mod api;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dial;

@@ -103,7 +103,7 @@ impl Said {
 ///
 /// The same again answers 200 with what is stored; what was not known before is filled in.
 #[utoipa::path(
-    post, path = "/cc/csat/{call_id}", tag = "ratings",
+    post, path = "/cc/csat/{call_id}", tag = "ratings", operation_id = "rate",
     params(("call_id" = String, Path, description = "The call, percent-encoded", min_length = 1, max_length = 256)),
     request_body(description = "The rating", content(
         (RatingBody = "application/json"), (RatingBody = "application/x-www-form-urlencoded"),
@@ -165,7 +165,7 @@ pub async fn rate(
 
 /// Read a call's rating.
 #[utoipa::path(
-    get, path = "/cc/csat/{call_id}", tag = "ratings",
+    get, path = "/cc/csat/{call_id}", tag = "ratings", operation_id = "readRating",
     params(("call_id" = String, Path, description = "The call, percent-encoded", min_length = 1, max_length = 256)),
     responses(
         (status = 200, description = "Its rating", body = RatingView),
@@ -187,7 +187,7 @@ pub async fn read(
 ///
 /// Fields that are not given stay, null empties them. The old score stays in the log.
 #[utoipa::path(
-    put, path = "/cc/csat/{call_id}", tag = "ratings",
+    put, path = "/cc/csat/{call_id}", tag = "ratings", operation_id = "replaceRating",
     params(("call_id" = String, Path, description = "The call, percent-encoded", min_length = 1, max_length = 256)),
     request_body(description = "The rating", content(
         (RatingBody = "application/json"), (RatingBody = "application/x-www-form-urlencoded"),
@@ -238,7 +238,7 @@ pub async fn replace(
 ///
 /// Comment and caller are gone for good; the statistics follow. Erasing twice is erasing once.
 #[utoipa::path(
-    delete, path = "/cc/csat/{call_id}", tag = "ratings",
+    delete, path = "/cc/csat/{call_id}", tag = "ratings", operation_id = "eraseRating",
     params(("call_id" = String, Path, description = "The call, percent-encoded", min_length = 1, max_length = 256)),
     responses((status = 204, description = "It is gone")),
 )]

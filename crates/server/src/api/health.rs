@@ -22,7 +22,7 @@ pub struct Health {
 
 /// Whether the server lives.
 #[utoipa::path(
-    get, path = "/healthz", tag = "operation",
+    get, path = "/healthz", tag = "operation", operation_id = "isLive",
     responses((status = 200, description = "It does", body = Health)),
 )]
 pub async fn live() -> Json<Health> {
@@ -31,7 +31,7 @@ pub async fn live() -> Json<Health> {
 
 /// Whether ratings can be kept and read now.
 #[utoipa::path(
-    get, path = "/readyz", tag = "operation",
+    get, path = "/readyz", tag = "operation", operation_id = "isReady",
     responses((status = 200, description = "They can", body = Health)),
 )]
 pub async fn ready(State(api): State<Api>) -> Result<Json<Health>, Problem> {
@@ -49,7 +49,7 @@ pub async fn ready(State(api): State<Api>) -> Result<Json<Health>, Problem> {
 
 /// Counters for Prometheus.
 #[utoipa::path(
-    get, path = "/metrics", tag = "operation",
+    get, path = "/metrics", tag = "operation", operation_id = "readMetrics",
     responses((status = 200, description = "Prometheus' text format, version 0.0.4", body = String, content_type = "text/plain")),
 )]
 pub async fn metrics(State(api): State<Api>, Extension(who): Extension<Who>) -> Result<Response, Problem> {

@@ -100,7 +100,7 @@ impl Said {
 ///
 /// The `Link` header (`rel="next"`) has the next page's address. Pages stay right while ratings come in.
 #[utoipa::path(
-    get, path = "/cc/csat", tag = "ratings",
+    get, path = "/cc/csat", tag = "ratings", operation_id = "listRatings",
     params(ListQuery),
     responses((status = 200, description = "A page", body = RatingPage,
         headers(("Link" = String, description = "The next page (RFC 8288), if there is one")))),

@@ -6,6 +6,7 @@ mod csat;
 mod guard;
 mod health;
 mod list;
+pub mod listen;
 mod openapi;
 mod pairs;
 pub mod problem;

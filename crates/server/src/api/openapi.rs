@@ -69,7 +69,7 @@ pub fn document() -> Document {
 
 /// This document.
 #[utoipa::path(
-    get, path = "/openapi.json", tag = "operation",
+    get, path = "/openapi.json", tag = "operation", operation_id = "readDocument",
     responses((status = 200, description = "The document", body = Object)),
 )]
 pub async fn serve(query: Query) -> Result<Response, Problem> {

@@ -34,7 +34,7 @@ pub struct ResultsQuery {
 ///
 /// An agent nobody rated has a count of 0 and no average. Days are those of the tenant's time zone.
 #[utoipa::path(
-    get, path = "/cc/csat/agent/{agent_id}", tag = "results",
+    get, path = "/cc/csat/agent/{agent_id}", tag = "results", operation_id = "readAgentResults",
     params(("agent_id" = String, Path, description = "The agent, percent-encoded", min_length = 1, max_length = 256), ResultsQuery),
     responses((status = 200, description = "The results", body = AgentResults)),
 )]
@@ -57,7 +57,7 @@ pub async fn agent(
 ///
 /// A queue nobody rated has a count of 0 and no average. Days are those of the tenant's time zone.
 #[utoipa::path(
-    get, path = "/cc/csat/queue/{queue_id}", tag = "results",
+    get, path = "/cc/csat/queue/{queue_id}", tag = "results", operation_id = "readQueueResults",
     params(("queue_id" = String, Path, description = "The queue, percent-encoded", min_length = 1, max_length = 256), ResultsQuery),
     responses((status = 200, description = "The results", body = QueueResults)),
 )]

@@ -59,7 +59,7 @@ impl From<&Survey> for SurveyCard {
 
 /// List the surveys.
 #[utoipa::path(
-    get, path = "/cc/surveys", tag = "surveys",
+    get, path = "/cc/surveys", tag = "surveys", operation_id = "listSurveys",
     responses((status = 200, description = "The surveys", body = SurveyList)),
 )]
 pub async fn list(
@@ -77,7 +77,7 @@ pub async fn list(
 
 /// Read a survey.
 #[utoipa::path(
-    get, path = "/cc/surveys/{name}", tag = "surveys",
+    get, path = "/cc/surveys/{name}", tag = "surveys", operation_id = "readSurvey",
     params(("name" = String, Path, description = "Its name", min_length = 1, max_length = 64, pattern = "^[a-z0-9._-]+$")),
     responses((status = 200, description = "The survey", body = SurveyView)),
 )]

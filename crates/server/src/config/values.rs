@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use aftercall_core::stats::WeekStart;
 use aftercall_store::Zone;
 use ipnet::IpNet;
 use regex::Regex;
@@ -31,6 +32,15 @@ pub(super) fn zone(value: &Value) -> Result<Zone, String> {
         format!(
             "is `{name}`, which is not an IANA time zone (such as `UTC`, `Europe/Berlin`, `Asia/Shanghai`)"
         )
+    })
+}
+
+/// A day that weeks begin with.
+pub(super) fn week_start(value: &Value) -> Result<WeekStart, String> {
+    let word = text(value)?;
+    let known = WeekStart::ALL.into_iter().find(|day| day.word() == word);
+    known.ok_or_else(|| {
+        format!("is `{word}`, which is not a day that weeks begin with: monday, sunday or saturday")
     })
 }
 
