@@ -1,11 +1,8 @@
 //! An installation looked at as a whole: configuration, surveys and recordings together.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aftercall_core::SurveyName;
-use aftercall_core::survey::Located;
-use aftercall_core::survey::fault::{Pointer, Severity, did_you_mean, locate_toml};
+use aftercall_core::survey::fault::Severity;
 
 use crate::config::Config;
 use crate::prompts::Prompts;
@@ -30,7 +27,8 @@ impl Installation {
         let (surveys, mut faults) = Surveys::load(&config.surveys_dir);
         let (prompts, unplayable) = Prompts::load(&config.prompts_dir, &surveys);
         faults.extend(unplayable);
-        faults.extend(unknown_surveys(config, &surveys));
+        let names: Vec<&str> = surveys.iter().map(|survey| survey.name().as_str()).collect();
+        faults.extend(config.unknown_surveys(&names));
         faults.sort();
         Self { surveys: Arc::new(surveys), prompts: Arc::new(prompts), faults }
     }
@@ -40,37 +38,4 @@ impl Installation {
     pub fn is_faulty(&self) -> bool {
         self.faults.iter().any(|fault| fault.at.severity == Severity::Fault)
     }
-}
-
-/// Names in the configuration that no survey has.
-fn unknown_surveys(config: &Config, surveys: &Surveys) -> Vec<FileFault> {
-    let root = Pointer::root();
-    let routes = config
-        .routes
-        .iter()
-        .enumerate()
-        .map(|(at, route)| (root.key("route").index(at).key("application"), &route.survey));
-    let queues = config.queues.iter().enumerate().filter_map(|(at, queue)| {
-        let survey = queue.after_call.as_ref()?.csat_ivr.as_ref()?;
-        Some((root.key("queue").index(at).key("after_call").key("csat_ivr"), survey))
-    });
-    let default = std::iter::once((root.key("default_survey"), &config.default_survey));
-    let unknown = default.chain(routes).chain(queues).filter(|(_, name)| surveys.get(name).is_none());
-    let source =
-        config.file.as_deref().and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
-    unknown.map(|(place, name)| fault(config.file.as_deref(), &source, &place, name, surveys)).collect()
-}
-
-fn fault(
-    file: Option<&Path>,
-    source: &str,
-    place: &Pointer,
-    name: &SurveyName,
-    surveys: &Surveys,
-) -> FileFault {
-    let hint = did_you_mean(name.as_str(), surveys.iter().map(|survey| survey.name().as_str()));
-    let (line, column) = locate_toml(source, place);
-    let message = format!("there is no sound survey \"{name}\"{hint}");
-    let file = file.map_or_else(|| PathBuf::from("(built-in defaults)"), Path::to_owned);
-    FileFault { file, at: Located { line, column, severity: Severity::Fault, message } }
 }

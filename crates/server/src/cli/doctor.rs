@@ -9,8 +9,9 @@ use aftercall_store::Store;
 use jiff::civil::date;
 use jiff::tz::TimeZone;
 
-use super::{Exit, World, check, open};
+use super::{Exit, World, open};
 use crate::config::{Config, Database, Transport};
+use crate::installation::Installation;
 
 /// Files that are open besides one RTP socket a call and one a connection: database, listeners, log.
 const FILES_BESIDES: usize = 100;
@@ -144,7 +145,7 @@ async fn tenants(config: &Config, store: &Store) -> Vec<Finding> {
 }
 
 fn surveys(config: &Config) -> Finding {
-    let (surveys, faults) = check::survey_faults(config);
+    let Installation { surveys, faults, .. } = Installation::read(config);
     if let Some(first) = faults.first() {
         return fail("surveys", format!("{first}\n`aftercall check` lists all {}", faults.len()));
     }

@@ -202,7 +202,7 @@ impl Config {
     #[must_use]
     pub fn tenants_named(&self) -> BTreeSet<&TenantId> {
         let peers = self.sip.peers.iter().map(|peer| &peer.tenant);
-        let routes = self.routes.iter().map(|route| &route.tenant);
+        let routes = self.routes.iter().filter_map(|route| route.tenant.as_ref());
         peers.chain(routes).chain(self.queues.iter().map(|queue| &queue.tenant)).collect()
     }
 
