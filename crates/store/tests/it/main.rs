@@ -2,9 +2,9 @@
 
 mod directory;
 mod durability;
-
 mod harness;
 mod opening;
 mod posted;
 mod reads;
 mod sessions;
+mod storm;
