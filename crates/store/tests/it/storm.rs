@@ -564,7 +564,7 @@ fn batches_of_any_size_one_write_at_a_time_and_a_careful_clerk_come_to_the_same(
                 .figures(&batched)
                 .await
                 .symmetric_difference(&figures)
-                .map(bucket)
+                .map(|line| bucket(line))
                 .collect::<BTreeSet<_>>();
             let marked: BTreeSet<String> =
                 ground.marks(&batched).await.split_off(marks.len()).into_iter().collect();
@@ -589,6 +589,7 @@ fn what_sessions_tell_and_what_is_posted_may_be_written_again_and_nothing_change
     storms(storm(), async |ground, steps, _| {
         let mut events = timed(&steps);
         events.retain(|(event, _)| !matches!(event, Event::Put { .. } | Event::Erased { .. }));
+        begun_by_their_offers(&mut events);
         let tenant = ground.tenant().await;
         ground.write(&events, &tenant).await;
         let state = ground.state(&tenant).await;
@@ -597,7 +598,21 @@ fn what_sessions_tell_and_what_is_posted_may_be_written_again_and_nothing_change
     });
 }
 
-fn bucket(line: &String) -> String {
+/// Leaves sessions as they are in life: offered first, and once.
+fn begun_by_their_offers(events: &mut Vec<(Event, i64)>) {
+    let mut offers = BTreeMap::new();
+    events.retain(|(event, second)| match event {
+        Event::Offered { call, session, .. } => {
+            *offers.entry((*call, *session)).or_insert(*second) == *second
+        }
+        Event::Started { call, session }
+        | Event::Answered { call, session, .. }
+        | Event::Ended { call, session, .. } => offers.contains_key(&(*call, *session)),
+        Event::Posted { .. } | Event::Put { .. } | Event::Erased { .. } => true,
+    });
+}
+
+fn bucket(line: &str) -> String {
     line.split_once(": ").unwrap().0.to_owned()
 }
 
