@@ -194,8 +194,12 @@ async fn reach(hop: &Hop, intake: &Arc<Intake>) -> Option<Flow> {
         Some(target) => resolve(target, begun.remote.is_ipv4()).await,
         None => None,
     };
-    let address = address.filter(|a| is_global(a.ip()) || !is_global(begun.remote.ip()));
-    flow_to(address.unwrap_or(begun.remote), transport, intake).await
+    flow_to(beyond_nat(address, begun.remote), transport, intake).await
+}
+
+/// Where to send what is meant for `named` to a peer whose messages come from `source`.
+fn beyond_nat(named: Option<SocketAddr>, source: SocketAddr) -> SocketAddr {
+    named.filter(|a| is_global(a.ip()) || !is_global(source.ip())).unwrap_or(source)
 }
 
 /// The flow to an address.
@@ -226,6 +230,26 @@ fn is_global(ip: IpAddr) -> bool {
         IpAddr::V4(v4) => !(v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified()),
         IpAddr::V6(v6) => {
             !(v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_from_behind_nat_is_not_believed() {
+        for (named, source, sent_to) in [
+            (Some("192.168.1.5:5060"), "203.0.113.7:1024", "203.0.113.7:1024"),
+            (Some("[fd00::5]:5060"), "[2001:db8::7]:1024", "[2001:db8::7]:1024"),
+            (Some("192.168.1.5:5060"), "10.0.0.1:1024", "192.168.1.5:5060"),
+            (Some("198.51.100.5:5080"), "203.0.113.7:1024", "198.51.100.5:5080"),
+            (Some("127.0.0.1:5080"), "127.0.0.1:1024", "127.0.0.1:5080"),
+            (None, "203.0.113.7:1024", "203.0.113.7:1024"),
+        ] {
+            let named = named.map(|n| n.parse().unwrap());
+            assert_eq!(beyond_nat(named, source.parse().unwrap()), sent_to.parse().unwrap(), "{named:?}");
         }
     }
 }

@@ -25,9 +25,13 @@ enum Way {
 
 impl Peer {
     pub(crate) async fn udp(agent: &Agent) -> Self {
+        Self::udp_to(agent.address(Transport::Udp)).await
+    }
+
+    pub(crate) async fn udp_to(to: SocketAddr) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let me = socket.local_addr().unwrap();
-        Self { way: Way::Udp(socket, agent.address(Transport::Udp)), me, fences: 0, seen: HashSet::new() }
+        Self { way: Way::Udp(socket, to), me, fences: 0, seen: HashSet::new() }
     }
 
     pub(crate) async fn tcp(agent: &Agent) -> Self {
