@@ -7,6 +7,7 @@ pub mod config;
 pub mod dial;
 pub mod doors;
 pub mod fields;
+pub mod installation;
 pub mod keys;
 pub mod logging;
 pub mod metrics;

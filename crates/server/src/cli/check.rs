@@ -1,12 +1,10 @@
-//! `aftercall check`: what is wrong with the configuration and the surveys.
+//! `aftercall check`: what is wrong with the configuration, the surveys and their recordings.
 
 use std::path::Path;
 
-use aftercall_core::survey::fault::Severity;
-
 use super::{Exit, World};
 use crate::config::Config;
-use crate::surveys::Surveys;
+use crate::installation::Installation;
 
 pub(super) fn run(file: Option<&Path>, world: &mut World<'_>) -> anyhow::Result<Exit> {
     let config = match Config::load(file, world.env) {
@@ -16,15 +14,15 @@ pub(super) fn run(file: Option<&Path>, world: &mut World<'_>) -> anyhow::Result<
             return Ok(Exit::Faults);
         }
     };
-    let (surveys, found) = Surveys::load(&config.surveys_dir);
-    for fault in &found {
+    let installation = Installation::read(&config);
+    for fault in &installation.faults {
         writeln!(world.out, "{fault}")?;
     }
-    if found.iter().any(|fault| fault.at.severity == Severity::Fault) {
+    if installation.is_faulty() {
         return Ok(Exit::Faults);
     }
     let file = config.file.as_deref().map_or("built-in defaults".into(), |file| file.display().to_string());
-    let count = surveys.iter().count();
+    let count = installation.surveys.iter().count();
     writeln!(world.err, "fine: {file}, {count} {}", if count == 1 { "survey" } else { "surveys" })?;
     Ok(Exit::Well)
 }

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 
 use super::{Exit, World, open};
 use crate::config::{Config, Database, Transport};
-use crate::surveys::Surveys;
+use crate::installation::Installation;
 
 /// Files that are open besides one RTP socket a call and one a connection: database, listeners, log.
 const FILES_BESIDES: usize = 100;
@@ -145,7 +145,7 @@ async fn tenants(config: &Config, store: &Store) -> Vec<Finding> {
 }
 
 fn surveys(config: &Config) -> Finding {
-    let (surveys, faults) = Surveys::load(&config.surveys_dir);
+    let Installation { surveys, faults, .. } = Installation::read(config);
     if let Some(first) = faults.first() {
         return fail("surveys", format!("{first}\n`aftercall check` lists all {}", faults.len()));
     }

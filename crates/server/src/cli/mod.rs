@@ -1,6 +1,7 @@
 //! The command line.
 
 mod check;
+mod dial;
 mod doctor;
 mod key;
 mod serve;
@@ -26,6 +27,7 @@ Exit codes:
 const EXAMPLES: &str = "\
 Examples:
   aftercall serve                             start, with ./aftercall.toml if it is there
+  aftercall dial sip:csat-survey@127.0.0.1 --press 1    a test call
   aftercall check --config site.toml          what is wrong, each with file:line:column
   aftercall key create --role ingest          a key for a program that posts ratings
   aftercall key create --role agent --agent agent-001
@@ -70,6 +72,9 @@ enum Command {
     /// Make and list tenants
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
+    /// Place a test call: a real telephone that waits for the prompt, presses keys and measures
+    #[command(after_help = dial::EXAMPLES)]
+    Dial(dial::DialCommand),
     /// Print the API's document (OpenAPI)
     Openapi,
     /// Check this machine: folders, database, ports, limits, exposure
@@ -160,6 +165,7 @@ async fn dispatch(cli: Cli, world: &mut World<'_>) -> anyhow::Result<Exit> {
         Command::Check => check::run(cli.config.as_deref(), world),
         Command::Key(command) => key::run(command, &load(world)?, world).await,
         Command::Tenant(command) => tenant::run(command, &load(world)?, world).await,
+        Command::Dial(command) => dial::run(command, world).await,
         Command::Openapi => {
             let document = crate::api::document().to_pretty_json()?;
             writeln!(world.out, "{document}")?;

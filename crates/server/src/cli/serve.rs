@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use aftercall_core::survey::fault::Severity;
 use aftercall_core::{SurveyName, TenantId};
 use aftercall_store::{Store, Tenant};
 use anyhow::{Context as _, bail};
@@ -15,8 +14,11 @@ use tokio_util::sync::CancellationToken;
 use super::{Exit, World, open};
 use crate::api::{self, Api, Parts, listen};
 use crate::config::{Config, Database};
+use crate::doors::sip::{self, OpenDoor};
+use crate::installation::Installation;
 use crate::keys::KeyUses;
 use crate::metrics::Metrics;
+use crate::signalling::Listen;
 use crate::surveys::Surveys;
 use crate::writer::Writer;
 
@@ -24,13 +26,14 @@ use crate::writer::Writer;
 const KEYLESS: &str = "WITHOUT A KEY the API answers anyone on this machine, and nobody else: `aftercall key create --role ROLE`";
 
 pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result<Exit> {
-    let (surveys, faults) = Surveys::load(&config.surveys_dir);
-    for fault in &faults {
+    let installation = Installation::read(&config);
+    for fault in &installation.faults {
         writeln!(world.err, "{fault}")?;
     }
-    if faults.iter().any(|fault| fault.at.severity == Severity::Fault) {
+    if installation.is_faulty() {
         return Ok(Exit::Faults);
     }
+    let config = Arc::new(config);
     let stop = stop_on_signals()?;
     tokio::fs::create_dir_all(&config.data_dir)
         .await
@@ -45,22 +48,36 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
     let metrics = Arc::new(Metrics::default());
     let (writer, writer_task) = Writer::start(store.clone(), world.clock.clone(), Arc::clone(&metrics));
     let (key_uses, key_uses_task) = KeyUses::start(store.clone());
-    let banner = banner(&config, &surveys, listener.local_addr()?);
+    let parts = sip::Parts {
+        config: Arc::clone(&config),
+        surveys: Arc::clone(&installation.surveys),
+        prompts: Arc::clone(&installation.prompts),
+        writer: writer.clone(),
+        metrics: Arc::clone(&metrics),
+        clock: world.clock.clone(),
+    };
+    let door = OpenDoor::open(parts).await?;
+    let banner = banner(&config, &installation.surveys, listener.local_addr()?, &door.listens());
     let router = api::router(Api::new(Parts {
         store: store.clone(),
         writer,
         clock: world.clock.clone(),
         metrics: Arc::clone(&metrics),
         http: config.http.clone(),
-        surveys: Arc::new(surveys),
+        surveys: installation.surveys,
         key_uses,
     }));
     world.out.write_all(banner.as_bytes())?;
     world.out.flush()?;
     tracing::warn!("{KEYLESS}");
 
-    listen::serve(listener, router, &config.http, metrics, stop).await;
-    tracing::info!("stopping: no more requests; writing what was said");
+    let calls = async {
+        stop.cancelled().await;
+        tracing::info!("stopping: no more calls; those that are on may end");
+        door.close().await;
+    };
+    tokio::join!(listen::serve(listener, router, &config.http, metrics, stop.clone()), calls);
+    tracing::info!("writing what was said");
     writer_task.drain().await;
     // The router, and with it the last handle to it, is gone: this ends by itself.
     key_uses_task.await.context("the task that notes the use of keys did not end as it should")?;
@@ -104,10 +121,10 @@ fn stop_on_signals() -> anyhow::Result<CancellationToken> {
 }
 
 /// Where everything is, and what to try first.
-fn banner(config: &Config, surveys: &Surveys, http: SocketAddr) -> String {
+fn banner(config: &Config, surveys: &Surveys, http: SocketAddr, sip: &[Listen]) -> String {
     let Database::Sqlite(database) = &config.database;
     let surveys: Vec<&str> = surveys.iter().map(|survey| survey.name().as_str()).collect();
-    let sip: Vec<String> = config.sip.listen.iter().map(ToString::to_string).collect();
+    let listens: Vec<String> = sip.iter().map(ToString::to_string).collect();
     let file =
         config.file.as_deref().map_or("built-in defaults".to_owned(), |file| file.display().to_string());
     let lines = [
@@ -115,13 +132,13 @@ fn banner(config: &Config, surveys: &Surveys, http: SocketAddr) -> String {
         ("data", database.display().to_string()),
         ("surveys", format!("{} (more: {}/NAME.toml)", surveys.join(", "), config.surveys_dir.display())),
         ("http", format!("{}://{http}", if config.http.tls.is_some() { "https" } else { "http" })),
-        ("sip", if sip.is_empty() { "no listener".to_owned() } else { sip.join(" ") }),
+        ("sip", if sip.is_empty() { "no listener".to_owned() } else { listens.join(" ") }),
         (
             "keys",
             "WITHOUT A KEY the API answers anyone on this machine, and nobody else: aftercall key create"
                 .to_owned(),
         ),
-        ("try it", format!("aftercall dial {} --press 1", test_call(config))),
+        ("try it", format!("aftercall dial {} --press 1", test_call(config, sip))),
     ];
     let mut banner = format!("aftercall {}\n", env!("CARGO_PKG_VERSION"));
     for (name, value) in lines {
@@ -134,10 +151,10 @@ fn banner(config: &Config, surveys: &Surveys, http: SocketAddr) -> String {
 }
 
 /// The address of a call that gets the default survey.
-fn test_call(config: &Config) -> String {
+fn test_call(config: &Config, sip: &[Listen]) -> String {
     const PORT: u16 = 5060;
     let survey: &SurveyName = &config.default_survey;
-    let listen = config.sip.listen.first().map(|listen| listen.address);
+    let listen = sip.first().map(|listen| listen.addr);
     let host = listen.map(|address| address.ip()).filter(|ip| !ip.is_unspecified());
     let host = host
         .map_or("127.0.0.1".to_owned(), |ip| if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() });

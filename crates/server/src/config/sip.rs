@@ -98,6 +98,8 @@ pub struct PeerAuth {
     pub user: String,
     /// The password.
     pub password: Secret,
+    /// Asks for MD5 only, for programs that give up when SHA-256 is offered beside it.
+    pub md5_only: bool,
 }
 
 impl Sip {
@@ -131,7 +133,12 @@ impl Peer {
         let auth = fields.table("auth", |auth| {
             let user = auth.required("user", values::name);
             let password = auth.required("password", values::name);
-            Some(PeerAuth { user: user?, password: Secret::new(password?) })
+            let md5_only = auth.optional("md5_only", flag);
+            Some(PeerAuth {
+                user: user?,
+                password: Secret::new(password?),
+                md5_only: md5_only?.unwrap_or(false),
+            })
         });
         let tenant = fields.optional("tenant", parsed::<TenantId>);
         Some(Self { from: from?, auth: auth?, tenant: tenant?.unwrap_or_default() })

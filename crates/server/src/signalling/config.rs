@@ -82,6 +82,8 @@ pub struct Peer {
     pub from: IpNet,
     /// What they must prove, if anything.
     pub auth: Option<Credentials>,
+    /// Asks them for MD5 only, for programs that give up when they see SHA-256 offered beside it (SIPp 3.6 does).
+    pub md5_only: bool,
 }
 
 impl Default for Peers {
@@ -100,7 +102,10 @@ impl Default for Peers {
             v6(0xfc00, 7),
             v6(0xfe80, 10),
         ];
-        Self { list: networks.into_iter().map(|from| Peer { from, auth: None }).collect(), open: false }
+        Self {
+            list: networks.into_iter().map(|from| Peer { from, auth: None, md5_only: false }).collect(),
+            open: false,
+        }
     }
 }
 

@@ -113,7 +113,7 @@ impl Gate {
                 }
             }
         }
-        Admission::Challenge(memory.verifier.challenge(now, fresh, stale))
+        Admission::Challenge(memory.verifier.challenge(now, fresh, stale, fitting().any(|(_, p)| p.md5_only)))
     }
 
     fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
@@ -192,8 +192,8 @@ mod tests {
 
     fn gate(open: bool, per_second: u32) -> Gate {
         let list = vec![
-            Peer { from: "10.0.0.0/8".parse().unwrap(), auth: None },
-            Peer { from: "203.0.113.7/32".parse().unwrap(), auth: Some(credentials()) },
+            Peer { from: "10.0.0.0/8".parse().unwrap(), auth: None, md5_only: false },
+            Peer { from: "203.0.113.7/32".parse().unwrap(), auth: Some(credentials()), md5_only: false },
         ];
         Gate::new(Peers { list, open }, per_second, "secret".into())
     }

@@ -14,6 +14,7 @@ mod plan;
 mod recording;
 mod switchboard;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +43,9 @@ const MEDIA_EVENTS_MAX: usize = 4_096;
 /// How long calls may go on after the server was told to stop, and then to say goodbye.
 const LAST_CALLS: Duration = Duration::from_secs(20);
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// What a PBX should wait before it sends the next call when there was no room (RFC 3261, 20.33).
+const RETRY_AFTER_SECONDS: NonZeroU32 = NonZeroU32::new(5).unwrap();
 
 /// What the door works with.
 #[derive(Clone)]
@@ -94,7 +98,7 @@ impl SipDoor {
             let wake = wake.into_iter().flatten().min();
             tokio::select! {
                 () = stop.cancelled(), if last_moment.is_none() => {
-                    self.switchboard.closing = true;
+                    self.switchboard.signalling.close(RETRY_AFTER_SECONDS);
                     last_moment = Some(now + LAST_CALLS);
                 }
                 Some(event) = signalling.recv() => self.switchboard.on_signalling(event),

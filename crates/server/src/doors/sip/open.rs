@@ -107,8 +107,11 @@ fn signalling_config(
     });
     let credentials =
         |auth: &PeerAuth| Credentials { user: auth.user.clone(), password: auth.password.expose().into() };
-    let peer =
-        |peer: &crate::config::Peer| Peer { from: peer.from, auth: peer.auth.as_ref().map(credentials) };
+    let peer = |peer: &crate::config::Peer| Peer {
+        from: peer.from,
+        auth: peer.auth.as_ref().map(credentials),
+        md5_only: peer.auth.as_ref().is_some_and(|auth| auth.md5_only),
+    };
     SignallingConfig {
         listen: listen.collect(),
         external_ip: sip.external_ip,

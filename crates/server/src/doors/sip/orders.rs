@@ -6,7 +6,7 @@ use std::time::Duration;
 use aftercall_core::{Conversation, Order, Outcome, Spoken, What};
 use aftercall_media::{PlayId, RecordOrder, Refused};
 
-use super::call::{Call, CallNumber, Media};
+use super::call::{Call, CallNumber};
 use super::switchboard::{Switchboard, log_untaken};
 use crate::signalling::Target;
 
@@ -90,8 +90,7 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&number) else { return };
         for leg in &mut call.legs {
             log_untaken(self.signalling.bye(leg.dialog, Some(NORMAL)));
-            // The leg closes within 20 ms and says so; until then it sends what is due.
-            leg.media = Media::Closed;
+            leg.close_media();
         }
     }
 

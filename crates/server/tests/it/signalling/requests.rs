@@ -25,7 +25,7 @@ async fn options_tells_what_we_can_do_and_comes_from_nowhere() {
     assert_eq!(header(&first, "Accept"), Some("application/sdp, multipart/mixed"));
     assert!(header(&first, "Supported").is_some());
     peer.send(&request("OPTIONS", "o1", "")).await;
-    assert_eq!(to_tag(&peer.receive().await), to_tag(&first), "a repeated request gets the same tag");
+    assert_eq!(to_tag(&peer.receive_again().await), to_tag(&first), "a repeated request gets the same tag");
     assert_eq!(agent.signalling.count(Count::Options), 2);
     assert_eq!(agent.signalling.transactions_live(), 0, "nothing is remembered");
 }
@@ -140,8 +140,10 @@ async fn the_invite_reaches_the_door_as_it_was_written() {
 #[tokio::test]
 async fn strangers_are_told_403_and_scanners_nothing() {
     let mut config = config(T1);
-    config.peers =
-        Peers { list: vec![Allowed { from: "10.0.0.0/8".parse().unwrap(), auth: None }], open: false };
+    config.peers = Peers {
+        list: vec![Allowed { from: "10.0.0.0/8".parse().unwrap(), auth: None, md5_only: false }],
+        open: false,
+    };
     let agent = Agent::start(Manner::Silent, config).await;
     let mut peer = Peer::udp(&agent).await;
     peer.send(&invite("x", "")).await;
@@ -202,7 +204,7 @@ async fn closed_means_503_for_new_calls_and_for_those_who_ask() {
 async fn a_peer_with_a_password_is_challenged_and_nothing_is_remembered_of_it() {
     let credentials = Credentials { user: "pbx".into(), password: "s3cret".into() };
     let mut config = config(T1);
-    let guarded = Allowed { from: "127.0.0.0/8".parse().unwrap(), auth: Some(credentials) };
+    let guarded = Allowed { from: "127.0.0.0/8".parse().unwrap(), auth: Some(credentials), md5_only: false };
     config.peers = Peers { list: vec![guarded], open: false };
     let agent = Agent::start(Manner::Silent, config).await;
     let mut peer = Peer::udp(&agent).await;
