@@ -142,6 +142,7 @@ mod tests {
         for (agreed, number, kind) in [
             (agreed, 8, Kind::Audio(Codec::Pcma)),
             (agreed, 0, Kind::Audio(Codec::Pcmu)),
+            (odd, 8, Kind::Audio(Codec::Pcma)),
             (agreed, 101, Kind::Events),
             (agreed, 13, Kind::Noise),
             (agreed, 18, Kind::Unknown),

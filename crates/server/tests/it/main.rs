@@ -6,4 +6,7 @@ mod api;
 mod cli;
 mod config;
 mod folder;
+mod signalling;
+mod tidy;
+mod until;
 mod writer;

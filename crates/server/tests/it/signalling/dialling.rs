@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aftercall::signalling::{CallKey, Credentials, Dial, Peer as Allowed, Peers, Transport};
+use aftercall::signalling::{CallKey, Count, Credentials, Dial, Peer as Allowed, Peers, Transport};
 use tokio::net::{TcpListener, UdpSocket};
 
 use super::harness::{Agent, Manner, SDP, config};
@@ -210,6 +210,8 @@ async fn we_prove_who_we_are_to_ourselves() {
     assert_eq!(caller.until_ended(1).await, "ended:refused-401");
     caller.signalling.dial(Dial { credentials: None, ..dial(&target) }).unwrap();
     assert_eq!(caller.until_ended(1).await, "ended:refused-401");
+    // Once for each call, and once more for the wrong password: nobody is asked to guess on.
+    assert_eq!(callee.signalling.count(Count::Challenged), 4);
 }
 
 #[tokio::test]
