@@ -212,8 +212,8 @@ mod tests {
 
     #[test]
     fn one_stray_packet_does_not_keep_the_caller_out() {
-        let mut lines = vec![From("x", 0, 9, 1, true), From("n", 50, 1, 0, false)];
-        lines.extend(trial("n", 120, 1, 5));
+        let mut lines = vec![From("x", 0, 9, 1, true), From("n", 100, 1, 0, false)];
+        lines.extend(trial("n", 101, 1, 5));
         assert_eq!(play(&lines), ("n".into(), Some("n".into())));
     }
 
@@ -241,7 +241,7 @@ mod tests {
         let rebound = [first, stranger, From("n", 600, 1, 30, true), From("s", 620, 1, 31, false)];
         assert_eq!(play(&rebound), ("n".into(), Some("n".into())));
         assert_eq!(
-            play(&[From("s", 0, 1, 1, true), From("n", 499, 1, 30, false)]),
+            play(&[From("s", 0, 1, 1, true), From("n", 500, 1, 30, false)]),
             ("s".into(), Some("s".into()))
         );
     }

@@ -106,7 +106,7 @@ fn split_outside(text: &str, separator: char) -> impl Iterator<Item = &str> {
         match c {
             '"' if !escape => quoted = !quoted,
             '<' if !quoted => bracketed = true,
-            '>' if !quoted => bracketed = false,
+            '>' => bracketed = false,
             _ => return c == separator && !quoted && !bracketed,
         }
         false

@@ -287,6 +287,15 @@ fn the_peers_silence_is_told_once_until_it_speaks_again() {
 }
 
 #[test]
+fn a_new_agreement_does_not_make_a_silent_peer_alive() {
+    let mut scene = Scene::new(agreed(Codec::Pcmu));
+    (0..250).for_each(|_| drop(scene.visit()));
+    scene.leg.update(agreed(Codec::Pcma), ms(scene.now));
+    scene.visit();
+    assert_eq!(scene.events(), [Happened::RtpSilence]);
+}
+
+#[test]
 fn a_peer_who_may_not_send_is_not_missed_and_then_has_the_whole_time() {
     for quiet in [Direction::SendOnly, Direction::Inactive] {
         let mut scene = Scene::new(Agreed { direction: quiet, ..agreed(Codec::Pcmu) });
@@ -469,6 +478,14 @@ fn relayed_audio_arrives_in_the_codec_and_stream_of_the_other_leg() {
         assert_eq!((packet.header.ssrc, packet.header.sequence), (7, 100));
         assert_eq!(packet.payload.len(), 160);
         assert!((to.decode(packet.payload[0]) - 5000).abs() < 300);
+        let began = packet.header;
+        a.sequence += 1;
+        b.now += 45;
+        let bytes = a.datagram(a.leg.agreed.audio, 70 + 320, &[from.encode(5000); 160]);
+        let sent = overhear(&mut a, &mut b, &bytes).unwrap();
+        let next = Packet::parse(&sent).unwrap().header;
+        assert_eq!((began.marker, next.marker), (true, false));
+        assert_eq!((next.sequence, next.timestamp), (102, began.timestamp + 320), "its gap is a gap");
     }
 }
 
@@ -530,14 +547,18 @@ fn events_that_nobody_takes_wait_in_order_and_beyond_the_bound_keys_are_counted(
         let bytes = scene.datagram(EVENTS, 8000 * press, &[press as u8 % 10, 10, 0, 160]);
         scene.hear(&bytes);
     }
-    scene.leg.play(PlayId(1), vec![], ms(0));
+    for play in 0..40 {
+        scene.leg.play(PlayId(play), vec![], ms(0));
+    }
     let first = scene.leg.next_event().unwrap();
     assert_eq!(first, Happened::FirstPacket { at: ms(0) });
     scene.leg.keep_event(first);
-    let mut events = scene.events();
-    assert_eq!(events.len(), KEYS_WAITING_MAX + 1);
-    assert_eq!(events.pop(), Some(Happened::Played { play: PlayId(1) }), "results have room of their own");
-    assert_eq!(scene.stats().events_dropped, 9);
+    let events = scene.events();
+    let is_key = |event: &&Happened| matches!(event, Happened::Key { .. });
+    assert_eq!(events.iter().filter(is_key).count(), 31);
+    let results: Vec<_> = (0..32).map(|play| Happened::Played { play: PlayId(play) }).collect();
+    assert_eq!(events[32..], results, "what commands led to has room of its own");
+    assert_eq!(scene.stats().events_dropped, 9 + 8);
 }
 
 fn hostile_bytes() -> impl Strategy<Value = Vec<u8>> {

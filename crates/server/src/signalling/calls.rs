@@ -11,7 +11,7 @@ use tracing::debug;
 
 use super::dialog::Dialog;
 use super::flow::Flow;
-use super::intake::{Arrival, Arrived, Intake};
+use super::intake::{Arrival, Intake};
 use super::reply::Reply;
 use super::stack::InviteId;
 use super::{CallKey, Command, Count, Credentials, Ending, Event};
@@ -22,9 +22,9 @@ const EVENTS_HELD_MAX: usize = 1024;
 
 /// What the tasks tell.
 pub(super) enum Report {
-    /// The peer acknowledged our answer to its INVITE of this CSeq number.
-    Acked { call: CallKey, seq: u32, ack: Box<Request> },
-    /// It did not, and will not.
+    /// The peer acknowledged an answer of ours.
+    Acked { call: CallKey, ack: Box<Request> },
+    /// It did not acknowledge our answer to its INVITE of this CSeq number, and will not.
     NeverAcked { call: CallKey, seq: u32 },
     /// The caller gave up.
     Cancelled { call: CallKey, seq: u32 },
@@ -92,20 +92,14 @@ pub(super) struct ServerInvite {
     pub(super) request: Request,
     pub(super) seq: u32,
     pub(super) answered: bool,
-    respond: TransactionEventSender,
-    driver: AbortHandle,
+    pub(super) respond: TransactionEventSender,
+    /// Sees the transaction through; lives on when this is dropped.
+    pub(super) driver: AbortHandle,
+    /// Reminds us of it.
+    pub(super) reminder: AbortHandle,
 }
 
 impl ServerInvite {
-    pub(super) fn new(
-        request: Request,
-        seq: u32,
-        respond: TransactionEventSender,
-        driver: AbortHandle,
-    ) -> Self {
-        Self { request, seq, answered: false, respond, driver }
-    }
-
     /// Sends a response. Its transaction repeats it as needed.
     pub(super) fn reply(&self, reply: Reply<'_>, intake: &Intake) {
         let response = reply.to(&self.request, &intake.stack);
@@ -116,6 +110,12 @@ impl ServerInvite {
     /// Lets go of the transaction: nothing of it is repeated any more.
     pub(super) fn abandon(&self) {
         self.driver.abort();
+    }
+}
+
+impl Drop for ServerInvite {
+    fn drop(&mut self) {
+        self.reminder.abort();
     }
 }
 
@@ -187,7 +187,7 @@ impl Calls {
 
     fn hear(&mut self, report: Report) {
         match report {
-            Report::Acked { call, seq, ack } => self.acked(call, seq, &ack),
+            Report::Acked { call, ack } => self.acked(call, &ack),
             Report::NeverAcked { call, seq } => self.never_acked(call, seq),
             Report::Cancelled { call, seq } => self.caller_gave_up(call, seq),
             Report::Unanswered { call, seq } => self.unanswered(call, seq),
@@ -204,11 +204,12 @@ impl Calls {
     }
 
     fn receive(&mut self, arrival: Arrival) {
-        match arrival.what {
-            Arrived::Call { invite, request_uri, standing } => {
-                self.begin(arrival.transaction, arrival.flow, invite, request_uri, standing);
+        match arrival {
+            Arrival::Call { transaction, flow, invite, request_uri, standing } => {
+                self.begin(transaction, flow, invite, request_uri, standing);
             }
-            Arrived::Within(call) => self.receive_within(call, arrival.transaction),
+            Arrival::Within { call, transaction, flow } => self.receive_within(call, transaction, flow),
+            Arrival::Ack { call, ack } => self.acked(call, &ack),
         }
     }
 

@@ -24,30 +24,41 @@ const RESOLVE_WITHIN: Duration = Duration::from_secs(5);
 /// Times a request is sent with credentials: once for the challenge, once more if the nonce was old by then.
 const PROOFS_MAX: usize = 2;
 
+/// What is left of an INVITE's life once it has its final answer, in T1: 64 for the ACK to come, as many again for
+/// what still arrives after it, and some for the pauses between.
+const AFTER_ANSWER_T1: u32 = 64 * 2 + 16;
+
 /// Sees an INVITE of a peer through: until its ACK, or until 64*T1 have passed without one.
 pub(super) async fn server_invite(
+    transaction: Transaction,
+    call: CallKey,
+    seq: u32,
+    flow: Flow,
+    intake: Arc<Intake>,
+) {
+    let stack = &intake.stack;
+    // An answer that the system refuses to send would leave the transaction waiting for ever.
+    let life = stack.bounds.answer_within + stack.timers.t1 * AFTER_ANSWER_T1;
+    let acked = timeout(life, until_acked(transaction, call, seq, &flow, &intake)).await;
+    if !acked.unwrap_or(false) {
+        stack.reports.send(Report::NeverAcked { call, seq }).await.unwrap_or_default();
+    }
+}
+
+async fn until_acked(
     mut transaction: Transaction,
     call: CallKey,
     seq: u32,
-    intake: Arc<Intake>,
-) {
-    let reports = &intake.stack.reports;
+    flow: &Flow,
+    intake: &Arc<Intake>,
+) -> bool {
     let mut acked = false;
-    let mut patience = std::pin::pin!(tokio::time::sleep(intake.stack.bounds.answer_within));
-    let mut patient = true;
     loop {
-        // What is lost when patience ends in the middle of a message is made up for by its repetition.
+        let unanswered = matches!(transaction.state, TransactionState::Trying | TransactionState::Proceeding);
         let heard = tokio::select! {
             heard = transaction.receive() => heard,
-            () = &mut patience, if patient => {
-                patient = false;
-                let unanswered =
-                    matches!(transaction.state, TransactionState::Trying | TransactionState::Proceeding);
-                if unanswered && reports.send(Report::Unanswered { call, seq }).await.is_err() {
-                    return;
-                }
-                continue;
-            }
+            // No answer can be sent any more; one that was sent may still be acknowledged over another connection.
+            () = flow.gone.cancelled(), if unanswered => return false,
         };
         let report = match heard {
             Some(SipMessage::Request(request)) if request.method == Method::Cancel => {
@@ -55,18 +66,19 @@ pub(super) async fn server_invite(
             }
             Some(SipMessage::Request(request)) if request.method == Method::Ack => {
                 acked = true;
-                Report::Acked { call, seq, ack: Box::new(request) }
+                Report::Acked { call, ack: Box::new(request) }
             }
             Some(_) => continue,
-            None => break,
+            None => return acked,
         };
-        if reports.send(report).await.is_err() {
-            return;
-        }
+        intake.stack.reports.send(report).await.unwrap_or_default();
     }
-    if !acked {
-        reports.send(Report::NeverAcked { call, seq }).await.unwrap_or_default();
-    }
+}
+
+/// Reminds the calls of an INVITE that nobody answers.
+pub(super) async fn remind(call: CallKey, seq: u32, intake: Arc<Intake>) {
+    tokio::time::sleep(intake.stack.bounds.answer_within).await;
+    intake.stack.reports.send(Report::Unanswered { call, seq }).await.unwrap_or_default();
 }
 
 /// A request of ours on its way: what it says, and to whom.
@@ -182,8 +194,12 @@ async fn reach(hop: &Hop, intake: &Arc<Intake>) -> Option<Flow> {
         Some(target) => resolve(target, begun.remote.is_ipv4()).await,
         None => None,
     };
-    let address = address.filter(|a| is_global(a.ip()) || !is_global(begun.remote.ip()));
-    flow_to(address.unwrap_or(begun.remote), transport, intake).await
+    flow_to(beyond_nat(address, begun.remote), transport, intake).await
+}
+
+/// Where to send what is meant for `named` to a peer whose messages come from `source`.
+fn beyond_nat(named: Option<SocketAddr>, source: SocketAddr) -> SocketAddr {
+    named.filter(|a| is_global(a.ip()) || !is_global(source.ip())).unwrap_or(source)
 }
 
 /// The flow to an address.
@@ -214,6 +230,26 @@ fn is_global(ip: IpAddr) -> bool {
         IpAddr::V4(v4) => !(v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified()),
         IpAddr::V6(v6) => {
             !(v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_from_behind_nat_is_not_believed() {
+        for (named, source, sent_to) in [
+            (Some("192.168.1.5:5060"), "203.0.113.7:1024", "203.0.113.7:1024"),
+            (Some("[fd00::5]:5060"), "[2001:db8::7]:1024", "[2001:db8::7]:1024"),
+            (Some("192.168.1.5:5060"), "10.0.0.1:1024", "192.168.1.5:5060"),
+            (Some("198.51.100.5:5080"), "203.0.113.7:1024", "198.51.100.5:5080"),
+            (Some("127.0.0.1:5080"), "127.0.0.1:1024", "127.0.0.1:5080"),
+            (None, "203.0.113.7:1024", "203.0.113.7:1024"),
+        ] {
+            let named = named.map(|n| n.parse().unwrap());
+            assert_eq!(beyond_nat(named, source.parse().unwrap()), sent_to.parse().unwrap(), "{named:?}");
         }
     }
 }

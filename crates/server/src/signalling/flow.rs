@@ -53,6 +53,7 @@ impl Flow {
 
     /// Our address as the peer on this flow sees it, for Via and Contact.
     pub(super) fn local(&self, external_ip: Option<IpAddr>) -> SocketAddr {
+        let external_ip = external_ip.filter(|ip| ip.is_ipv4() == self.remote.is_ipv4());
         let ip = external_ip.or_else(|| local_ip_facing(self.remote.ip()));
         SocketAddr::new(ip.unwrap_or_else(|| unspecified(self.remote.ip())), self.port)
     }

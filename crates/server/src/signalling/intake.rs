@@ -27,19 +27,14 @@ const RETRY_TOO_FAST_S: &str = "1";
 /// Seconds after which it is worth trying again when everything is full: calls end all the time.
 const RETRY_FULL_S: &str = "10";
 
-/// A request that the calls must deal with.
-pub(super) struct Arrival {
-    pub(super) transaction: Transaction,
-    pub(super) flow: Flow,
-    pub(super) what: Arrived,
-}
-
-/// What it is for.
-pub(super) enum Arrived {
+/// A request that the calls must deal with, in the order in which requests came.
+pub(super) enum Arrival {
     /// A new call; room for it is made.
-    Call { invite: InviteId, request_uri: String, standing: Standing },
+    Call { transaction: Transaction, flow: Flow, invite: InviteId, request_uri: String, standing: Standing },
     /// Something within a call.
-    Within(CallKey),
+    Within { call: CallKey, transaction: Transaction, flow: Flow },
+    /// An ACK within a call. Its transaction hears it too, but later than we hear what follows it.
+    Ack { call: CallKey, ack: Box<Request> },
 }
 
 /// Where every message comes through.
@@ -91,9 +86,9 @@ impl Intake {
             && let Some(call) = self.stack.call_of(&dialog)
             && let Some(cseq) = message::cseq(&response.headers)
         {
-            // Its transaction ended with the first 2xx; every further one is acknowledged by the call again.
-            let report = Report::AnsweredAgain { call, cseq };
-            return self.stack.reports.send(report).await.unwrap_or_default();
+            // Its transaction ended with the first 2xx; every further one is acknowledged by the call again. One that
+            // finds no room comes once more.
+            return self.stack.reports.try_send(Report::AnsweredAgain { call, cseq }).unwrap_or_default();
         }
         self.pass_down(response.into(), flow).await;
     }
@@ -119,6 +114,9 @@ impl Intake {
         let known =
             endpoint.transactions.contains_key(&key) || endpoint.finished_transactions.contains_key(&key);
         if known || asked.method == "ACK" || asked.method == "CANCEL" {
+            if asked.method == "ACK" {
+                self.announce_ack(&asked.request);
+            }
             return self.pass_down(asked.request.into(), asked.flow).await;
         }
         if let Some((reply, count)) = unsupported(&asked) {
@@ -156,7 +154,18 @@ impl Intake {
         if !self.stack.has_room_for_transactions() {
             return self.refuse(&asked, Reply::new(503).with("Retry-After", RETRY_FULL_S), Count::Full).await;
         }
-        self.hand_over(asked, key, Arrived::Within(call)).await;
+        let Ok(permit) = self.arrivals.try_reserve() else {
+            return self.refuse(&asked, busy(RETRY_FULL_S), Count::Full).await;
+        };
+        let flow = asked.flow.clone();
+        permit.send(Arrival::Within { call, transaction: self.transaction(asked, key), flow });
+    }
+
+    fn announce_ack(&self, ack: &Request) {
+        if let Some(call) = message::dialog_of_request(&ack.headers).and_then(|d| self.stack.call_of(&d)) {
+            // Without room it is heard from its transaction, if late.
+            self.arrivals.try_send(Arrival::Ack { call, ack: Box::new(ack.clone()) }).unwrap_or_default();
+        }
     }
 
     async fn take_outside(&self, asked: Asked<'_>, key: TransactionKey) {
@@ -207,27 +216,22 @@ impl Intake {
             Err(NoCall::Merged) => return self.refuse(&asked, Reply::new(482), Count::Merged).await,
             Err(NoCall::Full) => return self.refuse(&asked, busy(RETRY_FULL_S), Count::Full).await,
         }
-        let request_uri = asked.uri.to_owned();
-        self.hand_over(asked, key, Arrived::Call { invite, request_uri, standing }).await;
+        // From here on nothing may be awaited: who is dropped on the way would keep the room that was made.
+        let Ok(permit) = self.arrivals.try_reserve() else {
+            self.stack.end_call(Some(&invite), None);
+            return self.refuse(&asked, busy(RETRY_FULL_S), Count::Full).await;
+        };
+        let (request_uri, flow) = (asked.uri.to_owned(), asked.flow.clone());
+        let transaction = self.transaction(asked, key);
+        permit.send(Arrival::Call { transaction, flow, invite, request_uri, standing });
     }
 
-    /// Makes a transaction of the request and gives it to the calls. Nothing may be awaited before it is given: who
-    /// is dropped on the way would keep the room that was made for it.
-    async fn hand_over(&self, asked: Asked<'_>, key: TransactionKey, what: Arrived) {
-        let permit = match self.arrivals.try_reserve() {
-            Ok(permit) => permit,
-            Err(_) => {
-                if let Arrived::Call { invite, .. } = &what {
-                    self.stack.end_call(Some(invite), None);
-                }
-                return self.refuse(&asked, busy(RETRY_FULL_S), Count::Full).await;
-            }
-        };
+    fn transaction(&self, asked: Asked<'_>, key: TransactionKey) -> Transaction {
         let connection = Some(asked.flow.connection.clone());
         let mut transaction =
             Transaction::new_server(key, asked.request, self.stack.endpoint.clone(), connection);
         transaction.destination = Some(stack_address(asked.flow.transport, asked.answer_to));
-        permit.send(Arrival { transaction, flow: asked.flow.clone(), what });
+        transaction
     }
 
     async fn refuse(&self, asked: &Asked<'_>, reply: Reply<'_>, count: Count) {

@@ -162,6 +162,9 @@ pub(super) fn random(letters: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use rsipstack::transaction::key::{TransactionKey, TransactionRole};
+
     use super::*;
     use crate::signalling::framing::{Piece, from_datagram};
 
@@ -211,6 +214,53 @@ mod tests {
         let uri = "sip:a%23b;x=%2f?y@h.example:5070;lr";
         let request = request(Method::Bye, uri, vec![], vec![]);
         assert_eq!(request.to_string().lines().next(), Some(format!("BYE {uri} SIP/2.0").as_str()));
+    }
+
+    const REQUEST: &str = "INVITE sip:a@h SIP/2.0\r\nVia: SIP/2.0/UDP [2001:db8::1]:5060;branch=z9hG4bK1;rport, \
+        SIP/2.0/TCP h;branch=2\r\nFrom: \"A;b\" <sip:a:p@h:5060;x=1>;tag=1\r\nTo: <sip:b@[::1]:5>;tag=2\r\n\
+        Call-ID: a@b\r\nCSeq: 1 INVITE\r\nContact: <sip:a@h;transport=tcp>\r\nRecord-Route: <sip:a;lr>\r\n\r\nabc";
+    const RESPONSE: &str = "SIP/2.0 200 OK\r\nv: SIP/2.0/UDP h:5060;received=1.2.3.4;rport=5;branch=z9hG4bK1\r\n\
+        f: sip:a@h;tag=1\r\nt: \"x\" <sip:b@h>;tag=2\r\ni: a@b\r\nCSeq: 1 INVITE\r\nm: <sip:a@h>\r\n\r\n";
+
+    fn anything_here(text: &'static str) -> impl Strategy<Value = Vec<u8>> {
+        let tokens = [
+            "[", "]", ":", ";", "<", ">", "\"", ",", "@", "%", "\r\n", "\r\n ", "é", "=", ";tag=", "sip:", "",
+        ];
+        let edit = (0..text.len(), 0..12usize, prop::sample::select(tokens.to_vec()));
+        prop::collection::vec(edit, 1..8).prop_map(move |edits| {
+            let mut bytes = text.as_bytes().to_vec();
+            for (at, cut, token) in edits {
+                let at = at.min(bytes.len());
+                bytes.splice(at..(at + cut).min(bytes.len()), token.bytes());
+            }
+            bytes
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// Whatever is left of a message, reading it neither panics nor loses what it was matched by.
+        #[test]
+        fn no_spoilt_message_makes_the_parser_panic(
+            bytes in prop_oneof![anything_here(REQUEST), anything_here(RESPONSE)],
+        ) {
+            let Ok(Piece::Message(frame)) = from_datagram(&bytes) else { return Ok(()) };
+            match parse(&frame) {
+                Some(SipMessage::Request(mut request)) => {
+                    note_source(&mut request.headers, "192.0.2.1:5060".parse().unwrap());
+                    let key = TransactionKey::from_request(&request, TransactionRole::Server);
+                    prop_assert!(key.is_err() || header(&request.headers, "Call-ID").is_some());
+                    dialog_of_request(&request.headers);
+                }
+                Some(SipMessage::Response(response)) => {
+                    let key = TransactionKey::from_response(&response, TransactionRole::Client);
+                    prop_assert!(key.is_err() || header(&response.headers, "Call-ID").is_some());
+                    dialog_of_response(&response.headers);
+                }
+                None => {}
+            }
+        }
     }
 
     #[test]

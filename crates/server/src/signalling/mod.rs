@@ -198,11 +198,15 @@ impl Signalling {
     /// Refuses or hangs up every call, waits for the peers' answers no longer than `grace`, and stops.
     pub async fn stop(&self, grace: Duration) {
         self.close(RETRY_STOPPED_S);
-        let (done, stopped) = oneshot::channel();
-        if self.commands.send(Command::Stop(done)).await.is_ok() {
-            // In time or not, and also if signalling has stopped by itself: now it stops.
-            tokio::time::timeout(grace, stopped).await.ok();
-        }
+        let (done, all_gone) = oneshot::channel();
+        let farewell = async {
+            if self.commands.send(Command::Stop(done)).await.is_ok() && all_gone.await.is_ok() {
+                // The last refusals are on their way.
+                tokio::time::sleep(self.stack.timers.t1).await;
+            }
+        };
+        // In time or not: now it stops.
+        tokio::time::timeout(grace, farewell).await.ok();
         self.stack.stopped.cancel();
     }
 

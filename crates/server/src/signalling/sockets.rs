@@ -74,8 +74,17 @@ fn only_its_family(socket: &Socket, addr: SocketAddr) -> io::Result<()> {
     if addr.is_ipv6() { socket.set_only_v6(true) } else { Ok(()) }
 }
 
-/// Reads one UDP socket until signalling stops.
+/// Reads one UDP socket until signalling stops. A message that makes the stack panic costs itself, not the socket.
 pub(super) async fn serve_udp(endpoint: UdpEndpoint, intake: Arc<Intake>) {
+    while let Err(ended) = tokio::spawn(read_datagrams(endpoint.clone(), intake.clone())).await {
+        if !ended.is_panic() {
+            return;
+        }
+        intake.stack.count(Count::Panics);
+    }
+}
+
+async fn read_datagrams(endpoint: UdpEndpoint, intake: Arc<Intake>) {
     let stopped = intake.stack.stopped.clone();
     let mut buffer = vec![0; MESSAGE_BYTES_MAX];
     loop {
@@ -164,17 +173,29 @@ async fn open(stream: TcpStream, remote: SocketAddr, port: u16, intake: &Arc<Int
 
 /// Reads a connection to its end, and tells the calls that it is gone.
 async fn read(reader: OwnedReadHalf, pong: mpsc::Sender<()>, id: u64, flow: Flow, intake: Arc<Intake>) {
-    let ended = tokio::select! {
-        ended = read_messages(reader, &pong, &flow, &intake) => ended,
-        () = flow.gone.cancelled() => Ok(()),
-    };
-    if ended.is_err() {
-        intake.stack.count(Count::ConnectionsBroken);
+    let reading = tokio::spawn(read_until_gone(reader, pong, flow.clone(), intake.clone()));
+    let stack = &intake.stack;
+    match reading.await {
+        Ok(Ok(())) => {}
+        Ok(Err(Broken)) => stack.count(Count::ConnectionsBroken),
+        Err(_) => stack.count(Count::Panics),
     }
     flow.gone.cancel();
-    intake.stack.connections.remove(&flow);
+    stack.connections.remove(&flow);
     // Nobody listens only when signalling has stopped.
-    intake.stack.reports.send(Report::FlowClosed(id)).await.unwrap_or_default();
+    stack.reports.send(Report::FlowClosed(id)).await.unwrap_or_default();
+}
+
+async fn read_until_gone(
+    reader: OwnedReadHalf,
+    pong: mpsc::Sender<()>,
+    flow: Flow,
+    intake: Arc<Intake>,
+) -> Result<(), Broken> {
+    tokio::select! {
+        ended = read_messages(reader, &pong, &flow, &intake) => ended,
+        () = flow.gone.cancelled() => Ok(()),
+    }
 }
 
 async fn read_messages(

@@ -38,7 +38,7 @@ impl Calls {
             stack.end_call(Some(&id), None);
             return self.answer_once(transaction, Reply::new(400).tag(&tag));
         };
-        let invite = self.drive(call, transaction, id.2);
+        let invite = self.drive(call, transaction, id.2, flow.clone());
         invite.reply(trying(&request), &self.intake);
         stack.begin_dialog(dialog.key.clone(), call);
         stack.count(Count::CallsIn);
@@ -124,7 +124,9 @@ impl Calls {
         }
     }
 
-    pub(super) fn acked(&mut self, call: CallKey, seq: u32, ack: &Request) {
+    /// Heard twice, from the intake in its order and from the transaction: the second time changes nothing.
+    pub(super) fn acked(&mut self, call: CallKey, ack: &Request) {
+        let Some(seq) = message::cseq(&ack.headers) else { return };
         let Some(entry) = self.calls.remove(&call) else { return };
         let (mut heard, mut leaving) = (false, None);
         let stage = match entry.stage {
@@ -150,9 +152,12 @@ impl Calls {
     /// Our 2xx stayed unacknowledged for 64*T1: the dialog is confirmed all the same, and must be ended by BYE
     /// (RFC 3261, section 13.3.1.4).
     pub(super) fn never_acked(&mut self, call: CallKey, seq: u32) {
-        let unacked = match self.calls.get(&call).map(|c| &c.stage) {
+        let unacked = match self.calls.get_mut(&call).map(|c| &mut c.stage) {
             Some(Stage::Accepted { invite, .. }) => invite.seq == seq,
-            Some(Stage::Up { reinvite: Some(r), .. }) => r.seq == seq && r.answered,
+            Some(Stage::Up { reinvite, .. }) if reinvite.as_ref().is_some_and(|r| r.seq == seq) => {
+                // One that was not even answered lost its connection: the peer will ask again.
+                reinvite.take().is_some_and(|r| r.answered)
+            }
             _ => false,
         };
         if unacked {
@@ -184,7 +189,7 @@ impl Calls {
     }
 
     /// A request of the peer within a call.
-    pub(super) fn receive_within(&mut self, call: CallKey, transaction: Transaction) {
+    pub(super) fn receive_within(&mut self, call: CallKey, transaction: Transaction, flow: Flow) {
         let request = transaction.original.clone();
         let Some(entry) = self.calls.get_mut(&call) else {
             return self.answer_once(transaction, Reply::new(481));
@@ -214,7 +219,7 @@ impl Calls {
                 self.intake.stack.count(Count::Options);
                 self.answer_once(transaction, capabilities());
             }
-            Method::Invite => self.receive_reinvite(call, transaction, &request),
+            Method::Invite => self.receive_reinvite(call, transaction, flow, &request),
             Method::Notify => self.receive_notify(call, transaction, &request),
             _ => {
                 self.intake.stack.count(Count::NotServed);
@@ -223,7 +228,7 @@ impl Calls {
         }
     }
 
-    fn receive_reinvite(&mut self, call: CallKey, transaction: Transaction, request: &Request) {
+    fn receive_reinvite(&mut self, call: CallKey, transaction: Transaction, flow: Flow, request: &Request) {
         let free = match self.calls.get(&call).map(|c| &c.stage) {
             Some(Stage::Up { reinvite, .. }) => reinvite.as_ref().map_or(Ok(()), |r| Err(r.answered)),
             Some(Stage::Accepted { .. }) => Err(true),
@@ -239,7 +244,7 @@ impl Calls {
             Ok(()) => {}
         }
         let seq = message::cseq(&request.headers).unwrap_or_default();
-        let invite = self.drive(call, transaction, seq);
+        let invite = self.drive(call, transaction, seq, flow);
         invite.reply(trying(request), &self.intake);
         if let Some(Call { stage: Stage::Up { reinvite, .. }, .. }) = self.calls.get_mut(&call) {
             *reinvite = Some(invite);
@@ -309,10 +314,12 @@ impl Calls {
     }
 
     /// Gives the transaction a task of its own.
-    fn drive(&self, call: CallKey, transaction: Transaction, seq: u32) -> ServerInvite {
+    fn drive(&self, call: CallKey, transaction: Transaction, seq: u32, flow: Flow) -> ServerInvite {
         let (request, respond) = (transaction.original.clone(), transaction.tu_sender.clone());
-        let driver = tokio::spawn(drive::server_invite(transaction, call, seq, self.intake.clone()));
-        ServerInvite::new(request, seq, respond, driver.abort_handle())
+        let driver = tokio::spawn(drive::server_invite(transaction, call, seq, flow, self.intake.clone()));
+        let reminder = tokio::spawn(drive::remind(call, seq, self.intake.clone()));
+        let (driver, reminder) = (driver.abort_handle(), reminder.abort_handle());
+        ServerInvite { request, seq, answered: false, respond, driver, reminder }
     }
 
     /// Answers a request whose transaction has nothing more to say.

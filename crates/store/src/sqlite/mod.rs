@@ -6,6 +6,8 @@ mod migrate;
 mod read;
 mod rows;
 mod sql;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::fmt;

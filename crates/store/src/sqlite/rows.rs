@@ -198,13 +198,11 @@ pub(super) struct RatingRow<'a> {
     session_id: Option<&'a str>,
     question: Option<&'a str>,
     revision: u32,
-    /// The revision that was read, of a row that changes.
-    read_revision: Option<u32>,
     flags: String,
 }
 
 impl<'a> RatingRow<'a> {
-    pub(super) fn new(rating: &'a Rating, read_revision: Option<u32>) -> Self {
+    pub(super) fn new(rating: &'a Rating) -> Self {
         let flags: Vec<&str> = rating.flags.iter().map(|flag| flag.word()).collect();
         Self {
             id: rating.id.to_string(),
@@ -222,7 +220,6 @@ impl<'a> RatingRow<'a> {
             session_id: rating.session.as_ref().map(|session| session.as_str()),
             question: rating.question.as_deref(),
             revision: rating.revision,
-            read_revision,
             flags: flags.join(" "),
         }
     }

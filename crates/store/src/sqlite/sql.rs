@@ -19,6 +19,23 @@ macro_rules! rating_columns {
     };
 }
 
+/// Ratings on their way into the table.
+macro_rules! put_ratings {
+    () => {
+        concat!(
+            "INSERT INTO cc_csat (tenant_id, ",
+            rating_columns!(),
+            ") SELECT ?1, j.value ->> 'id', j.value ->> 'call_id', j.value ->> 'agent_id',
+                 j.value ->> 'queue_id', j.value ->> 'score', j.value ->> 'comment',
+                 j.value ->> 'created_at', j.value ->> 'key', j.value ->> 'survey',
+                 j.value ->> 'survey_version', j.value ->> 'channel', j.value ->> 'language',
+                 j.value ->> 'session_id', j.value ->> 'question', j.value ->> 'revision',
+                 j.value ->> 'flags'
+             FROM json_each(?2) AS j WHERE TRUE ON CONFLICT (tenant_id, call_id)"
+        )
+    };
+}
+
 /// The five counts of a tally.
 macro_rules! counts {
     () => {
@@ -74,8 +91,9 @@ statements! {
     TALLIES_OF_TENANT = tallies!("TRUE");
     TALLIES_OF_AGENT = tallies!("agent_id = ?2");
     TALLIES_OF_QUEUE = tallies!("queue_id = ?3");
+    /// COALESCE keeps the plan away from the queues' index: an agent has fewer ratings than a queue.
     TALLIES_OF_AGENT_IN =
-        tallies!("agent_id = ?2 AND queue_id IN (SELECT value FROM json_each(?3))");
+        tallies!("agent_id = ?2 AND COALESCE(queue_id, '') IN (SELECT value FROM json_each(?3))");
     QUEUE_AGENTS = concat!(
         "SELECT agent_id, ", counts!(), " FROM cc_csat
          WHERE tenant_id = ?1 AND queue_id = ?2 AND created_at >= ?3 AND created_at < ?4
@@ -93,26 +111,17 @@ statements! {
     ANSWERS_OF_CALLS = "SELECT * FROM cc_csat_answers
         WHERE tenant_id = ?1 AND call_id IN (SELECT value FROM json_each(?2))";
 
-    INSERT_RATINGS = concat!(
-        "INSERT INTO cc_csat (tenant_id, ", rating_columns!(), ")
-         SELECT ?1, j.value ->> 'id', j.value ->> 'call_id', j.value ->> 'agent_id',
-             j.value ->> 'queue_id', j.value ->> 'score', j.value ->> 'comment',
-             j.value ->> 'created_at', j.value ->> 'key', j.value ->> 'survey',
-             j.value ->> 'survey_version', j.value ->> 'channel', j.value ->> 'language',
-             j.value ->> 'session_id', j.value ->> 'question', j.value ->> 'revision',
-             j.value ->> 'flags'
-         FROM json_each(?2) AS j WHERE TRUE ON CONFLICT (tenant_id, call_id) DO NOTHING"
+    INSERT_RATINGS = concat!(put_ratings!(), " DO NOTHING");
+    /// An upsert, as an UPDATE that joins JSON is planned without the key. Only a later revision counts.
+    UPDATE_RATINGS = concat!(
+        put_ratings!(),
+        " DO UPDATE SET agent_id = excluded.agent_id, queue_id = excluded.queue_id,
+            score = excluded.score, comment = excluded.comment, created_at = excluded.created_at,
+            key = excluded.key, survey = excluded.survey, survey_version = excluded.survey_version,
+            channel = excluded.channel, language = excluded.language, revision = excluded.revision,
+            flags = excluded.flags
+          WHERE cc_csat.revision < excluded.revision"
     );
-    /// Only rows that are still of the revision that was read.
-    UPDATE_RATINGS = "UPDATE cc_csat SET
-        agent_id = j.value ->> 'agent_id', queue_id = j.value ->> 'queue_id',
-        score = j.value ->> 'score', comment = j.value ->> 'comment',
-        created_at = j.value ->> 'created_at', key = j.value ->> 'key',
-        survey = j.value ->> 'survey', survey_version = j.value ->> 'survey_version',
-        channel = j.value ->> 'channel', language = j.value ->> 'language',
-        revision = j.value ->> 'revision', flags = j.value ->> 'flags'
-        FROM json_each(?2) AS j
-        WHERE tenant_id = ?1 AND call_id = j.value ->> 'call_id' AND revision = j.value ->> 'read_revision'";
     DELETE_RATINGS = "DELETE FROM cc_csat
         WHERE tenant_id = ?1 AND call_id IN (SELECT value FROM json_each(?2))";
     PUT_ANSWERS = "INSERT INTO cc_csat_answers
@@ -179,4 +188,133 @@ statements! {
               FROM json_each(?1) GROUP BY 1, 2) AS j
         WHERE cc_keys.tenant_id = j.tenant_id AND cc_keys.key_id = j.key_id
         AND (cc_keys.last_used_at IS NULL OR cc_keys.last_used_at < j.last_at)";
+}
+
+/// The rules that let the data move to many machines later (see the table's migration): every
+/// statement names its tenant, every key begins with it, and nothing hides in the database.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIGRATIONS: &str = include_str!("../../migrations/sqlite/0001_first.sql");
+
+    /// The directory: small tables, whole on every machine, that are read to find the tenant.
+    const ACROSS_TENANTS: [&str; 4] = ["TENANTS", "KEY_BY_HASH", "ANY_KEY", "KEYS_USED"];
+
+    #[test]
+    fn every_statement_names_its_tenant() {
+        for (name, statement) in ALL.iter().filter(|(name, _)| !ACROSS_TENANTS.contains(name)) {
+            let words: Vec<&str> = statement.split_whitespace().collect();
+            let statement = words.join(" ");
+            // Each SELECT, UPDATE and DELETE on one of our tables has a WHERE that begins with it.
+            for table in ["FROM cc_", "UPDATE cc_"] {
+                for (start, _) in
+                    statement.match_indices(table).filter(|(at, _)| !statement[..*at].ends_with("DO "))
+                {
+                    let behind = &statement[start..];
+                    let clause = behind.find(" WHERE ").map(|at| &behind[at..]).unwrap_or_default();
+                    assert!(clause.starts_with(" WHERE tenant_id = ?1"), "{name}: {behind}");
+                }
+            }
+            if let Some(columns) = statement.strip_prefix("INSERT INTO ") {
+                let (table, columns) = columns.split_once(" (").unwrap();
+                assert!(table.starts_with("cc_") && columns.starts_with("tenant_id, "), "{name}: {columns}");
+                let values = columns.split_once(") ").unwrap().1;
+                let first = ["SELECT ?1, ", "VALUES (?1, ", "SELECT tenant_id, "];
+                assert!(first.iter().any(|first| values.starts_with(first)), "{name}: {values}");
+            }
+            assert!(statement.contains("?1"), "{name}");
+        }
+        for name in ACROSS_TENANTS {
+            let (_, statement) = ALL.iter().find(|(other, _)| *other == name).unwrap();
+            assert!(!statement.contains("cc_csat"), "{name}");
+        }
+    }
+
+    #[test]
+    fn conflicts_are_settled_by_a_key_that_begins_with_the_tenant() {
+        for (name, statement) in ALL {
+            for (start, _) in statement.match_indices("ON CONFLICT") {
+                assert!(statement[start..].starts_with("ON CONFLICT (tenant_id"), "{name}");
+            }
+            assert!(!statement.contains("INSERT OR"), "{name}: only SQLite knows it");
+        }
+    }
+
+    #[test]
+    fn every_key_and_index_begins_with_the_tenant() {
+        let all = MIGRATIONS.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut keys = 0;
+        for start in ["PRIMARY KEY (", "UNIQUE ("] {
+            for (at, _) in all.match_indices(start) {
+                let columns = &all[at + start.len()..];
+                assert!(columns.starts_with("tenant_id,"), "{}", &columns[..40]);
+                keys += 1;
+            }
+        }
+        for (at, _) in all.match_indices("CREATE INDEX ") {
+            let index = &all[at..];
+            let is_directory = index.starts_with("CREATE INDEX cc_keys_by_hash");
+            assert!(
+                is_directory || index.split_once('(').unwrap().1.starts_with("tenant_id,"),
+                "{}",
+                &index[..60]
+            );
+            keys += 1;
+        }
+        assert_eq!(keys, 11);
+        assert_eq!(all.matches("CREATE TABLE cc_").count(), all.matches("tenant_id TEXT NOT NULL").count());
+        assert_eq!(all.matches("CREATE TABLE").count(), all.matches(") STRICT").count());
+    }
+
+    #[test]
+    fn nothing_hides_in_the_database_and_it_is_not_asked_the_time() {
+        let statements = ALL.iter().map(|(_, statement)| *statement).chain([MIGRATIONS]);
+        for text in statements.map(|statement| statement.to_ascii_uppercase()) {
+            for word in [
+                "CREATE TRIGGER",
+                "AUTOINCREMENT",
+                "CREATE UNIQUE",
+                "REFERENCES",
+                "CREATE VIEW",
+                "GENERATED",
+                "DATETIME(",
+                "STRFTIME(",
+                "UNIXEPOCH(",
+                "CURRENT_",
+                "NOW(",
+                "RANDOM",
+                "ROWID ",
+                "LAST_INSERT",
+            ] {
+                let text = text.replace("WITHOUT ROWID", "");
+                assert!(!text.contains(word), "{word} in {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn statements_live_here_and_nowhere_else() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut folders = vec![folder];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if !["sql.rs", "migrate.rs", "tests.rs"]
+                    .contains(&path.file_name().unwrap().to_str().unwrap())
+                {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    for start in ["query(", "raw_sql(", "query_scalar(", "query_as("] {
+                        for (at, _) in text.match_indices(start) {
+                            let argument = text[at + start.len()..].trim_start();
+                            let is_named = argument.starts_with("sql::") || argument.starts_with("statement");
+                            assert!(is_named, "{}: {start}{}", path.display(), &argument[..20]);
+                        }
+                    }
+                }
+            }
+        }
+    }
 }

@@ -178,9 +178,9 @@ impl<'a> Changes<'a> {
         let mut changes = Self::default();
         for (call, before, now) in ledger.calls() {
             match (&before.rating, &now.rating) {
-                (None, Some(new)) => changes.new_ratings.push(RatingRow::new(new, None)),
+                (None, Some(new)) => changes.new_ratings.push(RatingRow::new(new)),
                 (Some(old), Some(new)) if old != new => {
-                    changes.changed_ratings.push(RatingRow::new(new, Some(old.revision)));
+                    changes.changed_ratings.push(RatingRow::new(new));
                 }
                 (Some(_), None) => changes.gone_ratings.push(call),
                 _ => {}

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use aftercall_core::{Ending, Key, OfferState, Score, TenantId};
 use aftercall_store::{
-    About, Actor, Answered, Comment, Ended, Erasure, Found, NewRating, Offered, Put, RatedAt, Rating, Said,
-    Session, SessionId, Started, Store, Write, Written,
+    About, Actor, Answered, Comment, Ended, Erasure, Found, NewRating, Offer, Offered, Put, RatedAt, Rating,
+    Said, Session, SessionId, Started, Store, Write, Written,
 };
 use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -250,22 +250,18 @@ pub(crate) async fn found(store: &Store, call: &str) -> String {
     }
 }
 
-/// The call's offer as a line: state, reason, session, then the seconds of its four times.
+/// The call's offer as a line, as [`way`] has it.
 pub(crate) async fn funnel(store: &Store, call: &str) -> String {
-    let Some(offer) = store.offer(&tenant(), &call.parse().unwrap()).await.unwrap() else {
-        return "none".to_owned();
-    };
+    let offer = store.offer(&tenant(), &call.parse().unwrap()).await.unwrap();
+    offer.as_ref().map_or("none".to_owned(), way)
+}
+
+/// An offer as a line: state, reason, session, then the seconds of its four times.
+pub(crate) fn way(offer: &Offer) -> String {
     let second = |at: Option<Timestamp>| {
         at.map_or("-".to_owned(), |at| (at.as_second() - self::at(0).as_second()).to_string())
     };
-    format!(
-        "{} {} {} {} {} {} {}",
-        offer.state.word(),
-        offer.reason.as_deref().unwrap_or("-"),
-        offer.session.as_str(),
-        second(Some(offer.offered_at)),
-        second(offer.started_at),
-        second(offer.answered_at),
-        second(offer.ended_at)
-    )
+    let times = [Some(offer.offered_at), offer.started_at, offer.answered_at, offer.ended_at].map(second);
+    let reason = offer.reason.as_deref().unwrap_or("-");
+    format!("{} {reason} {} {}", offer.state.word(), offer.session.as_str(), times.join(" "))
 }

@@ -92,6 +92,9 @@ fn lists_keep_what_can_be_read() {
         NameAddr::parse_list(value).iter().map(|address| address.uri.called().unwrap().to_owned()).collect()
     };
     assert_eq!(users(r#""Doe, Jane" <sip:jane@pbx>, <tel:+4930>"#), ["jane", "+4930"]);
+    assert_eq!(users(r#""A \", B" <sip:a@pbx>, <sip:c@pbx>"#), ["a", "c"]);
+    assert_eq!(users(r#""A \\" <sip:a@pbx>, <sip:c@pbx>"#), ["a", "c"]);
+    assert_eq!(users(r#"<sip:a@pbx>;x="<", <sip:c@pbx>"#), ["a", "c"]);
     assert_eq!(users("<sip:a,b@pbx>, rubbish, <sip:c@pbx>"), ["a,b", "c"]);
     assert_eq!(users(&"sip:a@pbx,".repeat(50)).len(), 8);
     assert_eq!(users(&"x".repeat(VALUE_BYTES_MAX + 1)).len(), 0);

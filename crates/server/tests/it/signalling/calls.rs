@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use aftercall::signalling::{Count, Refusal, Transport};
+use aftercall::signalling::{Count, Event, Refusal, Signalling, Transport};
 
 use super::harness::{Agent, Manner, SDP, config};
-use super::peer::{Peer, header, invite, ok, reinvite, to_tag, within};
+use super::peer::{Peer, header, invite, ok, reinvite, request, to_tag, within};
 
 /// 64*T1 is 1.28 s.
 const T1: Duration = Duration::from_millis(20);
@@ -66,7 +66,7 @@ async fn a_repeated_invite_is_answered_again_and_is_no_second_call() {
     let call = agent.until("invite+sdp").await;
     let ringing = peer.until("SIP/2.0 180").await;
     peer.send(&invite("a", "")).await;
-    assert_eq!(peer.receive().await, ringing);
+    assert_eq!(peer.receive_again().await, ringing);
     agent.signalling.accept(call, SDP.to_vec()).unwrap();
     let answer = peer.until("SIP/2.0 200").await;
     peer.send(&invite("a", "")).await;
@@ -140,7 +140,7 @@ async fn an_answer_without_ack_is_repeated_then_the_call_is_hung_up() {
         let first = peer.until("SIP/2.0 200").await;
         let mut answers = 1;
         let bye = loop {
-            let message = peer.receive().await;
+            let message = peer.receive_again().await;
             if message.starts_with("BYE ") {
                 break message;
             }
@@ -199,7 +199,7 @@ async fn a_bye_that_nobody_answers_is_repeated_and_given_up() {
     let mut peer = Peer::udp(&agent).await;
     up(&mut agent, &mut peer, "a").await;
     let first = peer.until("BYE ").await;
-    assert_eq!(peer.receive().await, first);
+    assert_eq!(peer.receive_again().await, first);
     assert_eq!(agent.until_ended(1).await, "ended:us");
     agent.assert_empty();
 }
@@ -353,6 +353,43 @@ async fn requests_within_a_dialog_are_matched_by_all_of_it_and_in_order() {
 }
 
 #[tokio::test]
+async fn a_proxy_of_the_old_kind_is_addressed_itself() {
+    let mut agent = agent(Manner::AcceptAndHangUp).await;
+    let mut peer = Peer::udp(&agent).await;
+    peer.send(&invite("a", "Record-Route: <sip:{me};old>, <sip:second.invalid;lr>\n")).await;
+    let tag = to_tag(&peer.until("SIP/2.0 200").await);
+    peer.send(&within("ACK", "a", &tag, 1, "")).await;
+    let bye = peer.until("BYE ").await;
+    assert!(bye.starts_with(&format!("BYE sip:{};old SIP/2.0\r\n", peer.local())), "{bye}");
+    let routes: Vec<_> = bye.split("\r\n").filter(|l| l.starts_with("Route: ")).collect();
+    assert_eq!(
+        routes,
+        ["Route: <sip:second.invalid;lr>".into(), format!("Route: <sip:caller@{}>", peer.local())]
+    );
+    agent.until("ack").await;
+}
+
+#[tokio::test]
+async fn what_follows_an_ack_is_heard_after_it() {
+    let mut agent = agent(Manner::Accept).await;
+    for transport in BOTH {
+        let mut peer = Peer::by(transport, &agent).await;
+        for n in 0..40 {
+            let branch = format!("{transport}{n}");
+            peer.send(&invite(&branch, "")).await;
+            let tag = to_tag(&peer.until("SIP/2.0 200").await);
+            peer.send(&within("ACK", &branch, &tag, 1, "")).await;
+            peer.send(&reinvite(&branch, &tag, 2, "")).await;
+            assert_eq!(header(&peer.until("SIP/2.0 200").await, "CSeq"), Some("2 INVITE"));
+            peer.send(&within("BYE", &branch, &tag, 3, "")).await;
+            assert_eq!(header(&peer.until("SIP/2.0 200").await, "CSeq"), Some("3 BYE"));
+            let heard = agent.until_ended(1).await;
+            assert_eq!(heard, "invite+sdp ack reinvite+sdp ended:peer", "{branch}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_info_is_heard_once_however_often_it_comes() {
     let mut agent = agent(Manner::Accept).await;
     let mut peer = Peer::udp(&agent).await;
@@ -363,7 +400,7 @@ async fn an_info_is_heard_once_however_often_it_comes() {
     };
     for sent in [key(2, "5"), key(2, "5"), key(3, "5")] {
         peer.send(&sent).await;
-        assert!(peer.receive().await.starts_with("SIP/2.0 200 "));
+        assert!(peer.receive_again().await.starts_with("SIP/2.0 200 "));
     }
     peer.send(&within("BYE", "a", &tag, 4, "")).await;
     let info = "info[application/dtmf-relay Signal=5\r\nDuration=160]";
@@ -405,7 +442,7 @@ async fn a_refusal_says_what_the_door_says_and_no_more() {
     assert_eq!(header(&refusal, "Warning"), Some("399 aftercall \"x\""));
     assert!(header(&refusal, "X-Evil").is_none() && !refusal.contains("evil@h"), "{refusal}");
     // Repeated until acknowledged, and not after.
-    assert_eq!(peer.receive().await, refusal);
+    assert_eq!(peer.receive_again().await, refusal);
     peer.send(&within("ACK", "a", &to_tag(&refusal), 1, "").replace("z9hG4bKaACK1", "z9hG4bKa")).await;
     assert_eq!(agent.until_ended(1).await, "ended:Rejected(603)");
 }
@@ -458,10 +495,8 @@ async fn a_call_outlives_its_connection_and_hangs_up_over_another() {
 async fn a_peer_that_does_not_read_stops_nobody_else() {
     let mut agent = agent(Manner::Silent).await;
     let mut deaf = Peer::tcp(&agent).await;
-    let question = super::peer::request("OPTIONS", "deaf", "")
-        .replace("{me}", "h")
-        .replace("{via}", "TCP")
-        .replace('\n', "\r\n");
+    let question =
+        request("OPTIONS", "deaf", "").replace("{me}", "h").replace("{via}", "TCP").replace('\n', "\r\n");
     // Far more answers than the kernel keeps for one who does not read.
     let flood = async {
         loop {
@@ -483,6 +518,58 @@ async fn a_peer_that_does_not_read_stops_nobody_else() {
 }
 
 #[tokio::test]
+async fn connections_are_bounded() {
+    let mut config = config(T1);
+    config.bounds.tcp_connections_per_source_max = 2;
+    let agent = Agent::start(Manner::Silent, config).await;
+    let mut first = Peer::tcp(&agent).await;
+    let mut second = Peer::tcp(&agent).await;
+    for peer in [&mut first, &mut second] {
+        peer.assert_silence().await;
+    }
+    let mut third = Peer::tcp(&agent).await;
+    assert_eq!(third.receive().await, "", "closed at once");
+    assert_eq!(agent.signalling.count(Count::ConnectionsRefused), 1);
+    // Nonsense costs the connection, and makes room.
+    second.send_bytes(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!(second.receive().await, "");
+    let mut fourth = Peer::tcp(&agent).await;
+    fourth.assert_silence().await;
+}
+
+/// More calls than events fit: those that do not fit are turned away, and whoever is slow to hear can still speak.
+#[tokio::test]
+async fn a_door_that_does_not_listen_loses_nothing_and_blocks_nobody() {
+    let mut config = config(Duration::from_millis(500));
+    config.bounds.calls_max = 10_000;
+    config.bounds.calls_per_second_per_source = 10_000;
+    let (signalling, mut events) = Signalling::start(config).await.unwrap();
+    let to = signalling.local_addrs()[0].addr;
+    let mut peer = Peer::udp_to(to).await;
+    let sent = 3000;
+    for n in 0..sent {
+        peer.send(&invite(&format!("n{n}"), "")).await;
+        if n % 20 == 0 {
+            // Everything sent so far has been read when this is answered.
+            peer.send(&request("OPTIONS", &format!("o{n}"), "")).await;
+            while header(&peer.receive().await, "CSeq") != Some("1 OPTIONS") {}
+        }
+    }
+    let turned_away = signalling.count(Count::Full);
+    assert!(turned_away > 0 && turned_away < sent, "{turned_away}");
+    let first = events.recv().await.unwrap().call();
+    signalling.reject(first, 486).unwrap();
+    let mut announced = 1;
+    while announced < sent - turned_away {
+        match events.recv().await.unwrap() {
+            Event::Invite { .. } => announced += 1,
+            other => assert_eq!(other.call(), first),
+        }
+    }
+    assert_eq!(signalling.calls_live() as u64, announced - 1);
+}
+
+#[tokio::test]
 async fn stopping_takes_leave_of_everyone() {
     let mut agent = agent(Manner::Silent).await;
     let mut peer = Peer::udp(&agent).await;
@@ -496,8 +583,14 @@ async fn stopping_takes_leave_of_everyone() {
     agent.until("invite+sdp").await;
     let signalling = agent.signalling.clone();
     let stop = tokio::spawn(async move { signalling.stop(Duration::from_secs(20)).await });
-    let bye = peer.until("BYE ").await;
-    peer.send(&ok(&bye)).await;
+    // In either order, and each perhaps more than once.
+    let (mut refused, mut bye) = (false, None);
+    while !refused || bye.is_none() {
+        let message = peer.receive().await;
+        refused |= message.starts_with("SIP/2.0 480 ");
+        bye = bye.or(message.starts_with("BYE ").then_some(message));
+    }
+    peer.send(&ok(&bye.unwrap())).await;
     let mut endings = agent.until_ended(2).await.split(' ').map(str::to_owned).collect::<Vec<_>>();
     endings.sort();
     assert_eq!(endings, ["ended:Rejected(480)", "ended:us"]);

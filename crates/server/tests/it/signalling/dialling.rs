@@ -101,7 +101,9 @@ async fn the_callee_is_asked_and_acknowledged_as_the_rfc_says() {
     agent.until("answered+sdp").await;
     // Our ACK was lost: the 2xx comes again, and nobody hears of it but the callee.
     peer.send(&accepted(&invite, &routes)).await;
-    assert_eq!(header(&peer.until("ACK ").await, "CSeq"), Some("1 ACK"));
+    let again = peer.until("ACK ").await;
+    assert_eq!(header(&again, "CSeq"), Some("1 ACK"));
+    assert_ne!(header(&again, "Via"), header(&ack, "Via"), "each ACK is a transaction of its own");
     agent.signalling.bye(call, None).unwrap();
     let bye = peer.until("BYE ").await;
     assert_eq!(header(&bye, "CSeq"), Some("2 BYE"));
@@ -130,7 +132,7 @@ async fn a_call_is_given_up_at_every_moment() {
     let call = agent.signalling.dial(dial(&target)).unwrap();
     let invite = peer.until("INVITE ").await;
     agent.signalling.cancel(call).unwrap();
-    assert_eq!(peer.until("INVITE ").await, invite, "no CANCEL before");
+    assert_eq!(peer.receive_again().await, invite, "no CANCEL before");
     peer.send(&response(&invite, "100 Trying", "")).await;
     let cancel = peer.until("CANCEL ").await;
     for name in ["Via", "From", "To", "Call-ID"] {
@@ -218,12 +220,7 @@ async fn a_challenge_within_the_call_is_answered_too() {
     let bye = peer.until("BYE ").await;
     let challenge = "Proxy-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"\n";
     peer.send(&response(&bye, "407 Proxy Authentication Required", challenge)).await;
-    let again = loop {
-        let again = peer.until("BYE ").await;
-        if again != bye {
-            break again;
-        }
-    };
+    let again = peer.until("BYE ").await;
     assert_eq!((header(&bye, "CSeq"), header(&again, "CSeq")), (Some("2 BYE"), Some("3 BYE")));
     assert!(
         header(&again, "Proxy-Authorization").unwrap().starts_with("Digest username=\"pbx\", realm=\"r\"")

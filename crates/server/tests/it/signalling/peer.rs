@@ -1,5 +1,6 @@
 //! A SIP peer written by hand: sends exactly these bytes, and reads what comes.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use aftercall::signalling::Transport;
@@ -14,6 +15,7 @@ pub(crate) struct Peer {
     way: Way,
     me: SocketAddr,
     fences: u32,
+    seen: HashSet<String>,
 }
 
 enum Way {
@@ -23,9 +25,13 @@ enum Way {
 
 impl Peer {
     pub(crate) async fn udp(agent: &Agent) -> Self {
+        Self::udp_to(agent.address(Transport::Udp)).await
+    }
+
+    pub(crate) async fn udp_to(to: SocketAddr) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let me = socket.local_addr().unwrap();
-        Self { way: Way::Udp(socket, agent.address(Transport::Udp)), me, fences: 0 }
+        Self { way: Way::Udp(socket, to), me, fences: 0, seen: HashSet::new() }
     }
 
     pub(crate) async fn tcp(agent: &Agent) -> Self {
@@ -36,7 +42,7 @@ impl Peer {
     /// Over a connection that there is.
     pub(crate) fn over(stream: TcpStream) -> Self {
         let me = stream.local_addr().unwrap();
-        Self { way: Way::Tcp(stream, Vec::new()), me, fences: 0 }
+        Self { way: Way::Tcp(stream, Vec::new()), me, fences: 0, seen: HashSet::new() }
     }
 
     pub(crate) async fn by(transport: Transport, agent: &Agent) -> Self {
@@ -70,8 +76,18 @@ impl Peer {
         }
     }
 
-    /// The next message; empty when the connection is closed.
+    /// The next message that did not come before; empty when the connection is closed.
     pub(crate) async fn receive(&mut self) -> String {
+        loop {
+            let message = self.receive_again().await;
+            if message.is_empty() || self.seen.insert(message.clone()) {
+                return message;
+            }
+        }
+    }
+
+    /// The next message, be it a repetition.
+    pub(crate) async fn receive_again(&mut self) -> String {
         let read = async {
             match &mut self.way {
                 Way::Udp(socket, _) => {
@@ -85,7 +101,7 @@ impl Peer {
         timeout(PATIENCE, read).await.expect("no message came")
     }
 
-    /// The next message that starts like this; provisional responses and repetitions of others are skipped.
+    /// The next message that starts like this and did not come before; others are skipped.
     pub(crate) async fn until(&mut self, start: &str) -> String {
         loop {
             let message = self.receive().await;

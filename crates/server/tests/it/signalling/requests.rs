@@ -25,7 +25,7 @@ async fn options_tells_what_we_can_do_and_comes_from_nowhere() {
     assert_eq!(header(&first, "Accept"), Some("application/sdp, multipart/mixed"));
     assert!(header(&first, "Supported").is_some());
     peer.send(&request("OPTIONS", "o1", "")).await;
-    assert_eq!(to_tag(&peer.receive().await), to_tag(&first), "a repeated request gets the same tag");
+    assert_eq!(to_tag(&peer.receive_again().await), to_tag(&first), "a repeated request gets the same tag");
     assert_eq!(agent.signalling.count(Count::Options), 2);
     assert_eq!(agent.signalling.transactions_live(), 0, "nothing is remembered");
 }
