@@ -122,10 +122,10 @@ impl Site {
         fs::write(&file, config).unwrap();
         let log_file = File::options().create(true).append(true).open(&log).unwrap();
         let mut process = Command::new(PROGRAM)
-            .args(["serve", "--config"])
+            .args(["serve", "--log", "warn", "--config"])
             .arg(&file)
             .current_dir(self.folder())
-            .env_remove("RUST_LOG")
+            .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log_file)

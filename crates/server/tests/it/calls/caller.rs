@@ -86,18 +86,19 @@ impl<'s> Caller<'s> {
     /// Calls, does what the script says, and stays until the call is over. Returns the prompts it heard.
     ///
     /// `p`: the prompt is heard to its end. A key, or `x` (hangs up), `h` (holds): at once after a `p`, else
-    /// as soon as something new is said. `b`: back from hold. `~`: no key, until something is said.
-    /// `v`: speaks for a second.
+    /// as soon as something new is said. `n`: as soon as
+    /// something new is said the scenario does what it does. `b`: back from hold. `~`: no key, until something is
+    /// said. `v`: speaks for a second.
     #[track_caller]
     pub(crate) fn call(self, script: &str) -> String {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(NO_PACKET)).unwrap();
-        let format = match self.line.codec {
-            Codec::Pcmu => 0,
-            Codec::Pcma => 8,
+        let (format, codec) = match self.line.codec {
+            Codec::Pcmu => (0, "PCMU"),
+            Codec::Pcma => (8, "PCMA"),
         };
         let sipp = self.sipp.key("rtp_port", &socket.local_addr().unwrap().port().to_string());
-        let sipp = sipp.key("rtp_format", &format.to_string());
+        let sipp = sipp.key("rtp_format", &format.to_string()).key("rtp_codec", codec);
         let sipp = sipp.key("rtp_events", &self.line.events.to_string());
         let running = sipp.key("rtp_ptime", &self.line.ptime_ms.to_string()).start();
         let mut call = Call {
@@ -173,6 +174,10 @@ impl Call {
                 return;
             }
             "~" => return self.until(step, |ear| ear.news),
+            "n" => {
+                self.until(step, |ear| ear.news);
+                return self.running.nudge(&self.sip_call_id);
+            }
             "b" => self.running.nudge(&self.sip_call_id),
             _ => {
                 if !self.ear.heard_out {
