@@ -6,6 +6,8 @@
 //! that has other things to do only ever adds time.
 
 mod caller;
+mod keys;
+mod pcap;
 mod sipp;
 mod surveys;
 mod tones;
