@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
@@ -147,7 +148,7 @@ impl Site {
             http: said("http").to_owned(),
             udp: listens("udp://"),
             tcp: listens("tcp://"),
-            rtp,
+            rtp: rtp..rtp + self.rtp_ports,
             database: self.folder().join("data/aftercall.db"),
             process,
             log,
@@ -162,8 +163,8 @@ pub(crate) struct Server {
     /// Where it takes calls.
     pub(crate) udp: SocketAddr,
     pub(crate) tcp: SocketAddr,
-    /// The first of its RTP ports.
-    pub(crate) rtp: u16,
+    /// Its RTP ports.
+    pub(crate) rtp: Range<u16>,
     process: Child,
     log: PathBuf,
     database: PathBuf,
@@ -255,13 +256,25 @@ impl Server {
     #[track_caller]
     pub(crate) fn stop(mut self) {
         self.until_quiet();
-        let told = Command::new("kill").arg(self.process.id().to_string()).status().unwrap();
-        assert!(told.success());
+        self.signal("-TERM");
         let status = eventually("the server to stop", || self.process.try_wait().unwrap());
         let log = fs::read_to_string(&self.log).unwrap();
         let complaints: Vec<_> =
             log.lines().filter(|line| line.contains("ERROR") || line.contains("panicked")).collect();
         assert!(status.success() && complaints.is_empty(), "{status}, {complaints:?}");
+    }
+
+    /// Does something while it stands still: what is sent meanwhile it finds all at once.
+    pub(crate) fn frozen<T>(&self, something: impl FnOnce() -> T) -> T {
+        self.signal("-STOP");
+        let done = something();
+        self.signal("-CONT");
+        done
+    }
+
+    fn signal(&self, signal: &str) {
+        let told = Command::new("kill").args([signal, &self.process.id().to_string()]).status().unwrap();
+        assert!(told.success(), "kill {signal}");
     }
 
     /// Ends it as a power cut does.

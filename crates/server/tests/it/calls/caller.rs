@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
+use std::ops::Range;
 use std::time::Duration;
 
 use aftercall_wire::codec::Codec;
@@ -83,14 +84,8 @@ impl<'s> Caller<'s> {
         Self { sipp: change(self.sipp), ..self }
     }
 
-    /// Calls, does what the script says, and stays until the call is over. Returns the prompts it heard.
-    ///
-    /// `p`: the prompt is heard to its end. A key, or `x` (hangs up), `h` (holds): at once after a `p`, else
-    /// as soon as something new is said. `n`: as soon as
-    /// something new is said the scenario does what it does. `b`: back from hold. `~`: no key, until something is
-    /// said. `v`: speaks for a second.
-    #[track_caller]
-    pub(crate) fn call(self, script: &str) -> String {
+    /// Calls.
+    pub(crate) fn dial(self) -> Call {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(NO_PACKET)).unwrap();
         let (format, codec) = match self.line.codec {
@@ -100,34 +95,42 @@ impl<'s> Caller<'s> {
         let sipp = self.sipp.key("rtp_port", &socket.local_addr().unwrap().port().to_string());
         let sipp = sipp.key("rtp_format", &format.to_string()).key("rtp_codec", codec);
         let sipp = sipp.key("rtp_events", &self.line.events.to_string());
-        let running = sipp.key("rtp_ptime", &self.line.ptime_ms.to_string()).start();
-        let mut call = Call {
+        Call {
             sip_call_id: format!("sip-{}", self.id),
-            running,
+            running: sipp.key("rtp_ptime", &self.line.ptime_ms.to_string()).start(),
             socket,
+            server_ports: self.server.rtp.clone(),
             line: self.line,
             format,
             keys: self.keys,
             heard: Vec::new(),
             ear: Ear::default(),
             mouth: Mouth::default(),
-        };
+        }
+    }
+
+    /// Calls, does what the script says, and stays until the call is over. Returns the prompts it heard.
+    ///
+    /// `p`: the prompt is heard to its end. A key, or `x` (hangs up), `h` (holds): at once after a `p`, else
+    /// as soon as something new is said. `b`: back from hold. `n`: as soon as something new is said, the
+    /// scenario does what it does. `~`: no key, until something is said. `v`: speaks for a second. A prompt's
+    /// name: until that is being said.
+    #[track_caller]
+    pub(crate) fn call(self, script: &str) -> String {
+        let mut call = self.dial();
         for step in script.split_whitespace() {
             call.step(step);
         }
-        while !call.running.is_over() {
-            call.listen();
-        }
-        assert!(self.server.rtp <= call.ear.from, "the server sends from its own range of ports");
-        call.heard.join(" ")
+        call.stay()
     }
 }
 
 /// A call that is on.
-struct Call {
+pub(crate) struct Call {
     sip_call_id: String,
     running: Running,
     socket: UdpSocket,
+    server_ports: Range<u16>,
     line: Line,
     format: u8,
     keys: Keys,
@@ -150,8 +153,6 @@ struct Ear {
     last_sequence: Option<u16>,
     /// Waits without a packet.
     missed: u32,
-    /// The port that packets come from.
-    from: u16,
 }
 
 /// What is sent: a packet for every packet heard, as the clocks of both sides are one.
@@ -165,6 +166,25 @@ struct Mouth {
 }
 
 impl Call {
+    /// The SIP side of it.
+    pub(crate) fn sipp(&self) -> &Running {
+        &self.running
+    }
+
+    /// Tells the scenario to go on.
+    pub(crate) fn nudge(&mut self) {
+        self.running.nudge(&self.sip_call_id);
+    }
+
+    /// Stays until the call is over. Returns the prompts it heard.
+    #[track_caller]
+    pub(crate) fn stay(mut self) -> String {
+        while !self.running.is_over() {
+            self.listen();
+        }
+        self.heard.join(" ")
+    }
+
     #[track_caller]
     fn step(&mut self, step: &str) {
         match step {
@@ -176,9 +196,10 @@ impl Call {
             "~" => return self.until(step, |ear| ear.news),
             "n" => {
                 self.until(step, |ear| ear.news);
-                return self.running.nudge(&self.sip_call_id);
+                return self.nudge();
             }
-            "b" => self.running.nudge(&self.sip_call_id),
+            name if name.len() > 1 => return self.until(step, |ear| ear.now == Some(step) && ear.news),
+            "b" => self.nudge(),
             _ => {
                 if !self.ear.heard_out {
                     self.until(step, |ear| ear.news);
@@ -192,9 +213,9 @@ impl Call {
     #[track_caller]
     fn act(&mut self, step: &str) {
         match step {
-            "x" => self.running.nudge(&self.sip_call_id),
+            "x" => self.nudge(),
             "h" => {
-                self.running.nudge(&self.sip_call_id);
+                self.nudge();
                 self.until(step, |ear| ear.missed >= STOPPED);
             }
             "v" => {
@@ -203,7 +224,7 @@ impl Call {
                     self.listen();
                 }
             }
-            _ if self.keys == Keys::ByScenario => self.running.nudge(&self.sip_call_id),
+            _ if self.keys == Keys::ByScenario => self.nudge(),
             key => self.press("0123456789*#ABCD".find(key).unwrap() as u8),
         }
     }
@@ -250,11 +271,12 @@ impl Call {
         let Packet { header, payload, .. } = Packet::parse(datagram).unwrap();
         let samples = self.line.ptime_ms * A_MS;
         assert_eq!((header.payload_type.number(), payload.len()), (self.format, samples as usize));
+        assert!(self.server_ports.contains(&from), "a packet from port {from}");
         let ear = &mut self.ear;
         if let Some(last) = ear.last_sequence.replace(header.sequence) {
             assert_eq!(header.sequence, last.wrapping_add(1), "a gap in the sequence, or a packet twice");
         }
-        (ear.missed, ear.from) = (0, from);
+        ear.missed = 0;
         let sound = match recognise(self.line.codec, payload) {
             Sound::Prompt(name) => Some(name),
             Sound::Silence => None,

@@ -6,6 +6,7 @@
 //! that has other things to do only ever adds time.
 
 mod caller;
+mod hang_ups;
 mod keys;
 mod pcap;
 mod sipp;

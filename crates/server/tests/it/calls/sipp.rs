@@ -130,9 +130,17 @@ impl Running {
         socket.send_to(message.as_bytes(), ("127.0.0.1", self.port)).unwrap();
     }
 
+    /// Whether a message that begins like this was sent or received.
+    pub(crate) fn had(&self, beginning: &str) -> bool {
+        self.read("messages.log").lines().any(|line| line.starts_with(beginning))
+    }
+
+    fn read(&self, log: &str) -> String {
+        fs::read_to_string(self.folder.path().join(log)).unwrap_or_default()
+    }
+
     fn told(&self) -> String {
-        let read = |name| fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
-        let text = read("messages.log") + &read("errors.log");
+        let text = self.read("messages.log") + &self.read("errors.log");
         let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
         lines[lines.len().saturating_sub(LINES_SHOWN)..].join("\n")
     }
