@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::writer::words::Session;
 use aftercall_core::{Conversation, Effect, Key, Session as SurveySession, What};
-use aftercall_media::{Agreed, Engine, Event as MediaEvent, Happened, LegId};
+use aftercall_media::{Agreed, Engine, Event as MediaEvent, Happened, LegId, RecordEnd, Recording};
 
 use super::call::{Call, CallNumber, Comment, KeysFrom, Leg, Media};
 use super::later::{Hands, Later};
@@ -336,7 +336,11 @@ impl Switchboard {
         }
     }
 
-    fn on_recording(&mut self, number: CallNumber, recording: aftercall_media::Recording) {
+    fn on_recording(&mut self, number: CallNumber, recording: Recording) {
+        // A caller who hung up instead of speaking has not skipped the question: the hang-up tells the rest.
+        if recording.end == RecordEnd::Closed && recording.voiced.is_zero() {
+            return;
+        }
         let Some(call) = self.calls.get_mut(&number) else { return };
         let question = call.conversation.step().unwrap_or_default().to_owned();
         call.comment = Comment::Saving { hangup: false };
