@@ -68,7 +68,8 @@ pub struct BadListen(String);
 /// Who may call.
 #[derive(Clone, Debug)]
 pub struct Peers {
-    /// The first entry that contains the sender's address, and whose credentials fit if it demands any, counts.
+    /// Of the entries with the narrowest network that contains the sender's address, the first whose credentials
+    /// fit, if it demands any, counts: a wider entry never lets in whom a narrower one asks for a password.
     pub list: Vec<Peer>,
     /// Takes calls from everyone else too. Their identity headers do not count.
     pub open: bool,

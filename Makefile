@@ -1,0 +1,26 @@
+.DEFAULT_GOAL := help
+.PHONY: help run test lint prompts bench mutants
+
+ARGS ?=
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1 \t/p' $(MAKEFILE_LIST) | expand -t 12
+
+run: ## build aftercall and start it (ARGS="--config FILE" for a configuration)
+	@scripts/run $(ARGS)
+
+test: ## install what the tests need, then run them all (ARGS="clippy test" for some steps)
+	@scripts/test $(ARGS)
+
+lint: ## formatting, clippy, documentation, dependencies, shell scripts
+	@scripts/lint
+
+prompts: ## speak prompts/texts.toml anew (needs flite, espeak-ng and sox)
+	@prompts/make $(ARGS)
+
+bench: ## calls by the hundred, and what they cost
+	@if [ -x bench/run ]; then bench/run $(ARGS); else \
+	  echo "error: bench/run is not in this version of aftercall" >&2; exit 1; fi
+
+mutants: ## mutate core and see which tests notice (needs cargo-mutants)
+	@scripts/mutants $(ARGS)

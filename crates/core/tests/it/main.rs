@@ -1,0 +1,14 @@
+//! The engine as its doors see it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    clippy::type_complexity,
+    reason = "a test panics to fail"
+)]
+
+mod conversations;
+mod line;
+mod lint;
+mod surveys;
+mod transcripts;

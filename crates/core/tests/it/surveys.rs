@@ -1,0 +1,138 @@
+//! Surveys that several tests conduct.
+
+use aftercall_core::Survey;
+use aftercall_core::survey::CSAT_SURVEY;
+
+use crate::line::survey;
+
+pub const KEYS: &str = r#"
+[step.keys]
+1 = { score = 5, label = "very_satisfied" }
+2 = { score = 4, label = "satisfied" }
+3 = { score = 3, label = "neutral" }
+4 = { score = 2, label = "dissatisfied" }
+5 = { score = 1, label = "very_dissatisfied" }
+"#;
+
+/// The documented flow.
+pub fn csat() -> Survey {
+    survey(CSAT_SURVEY)
+}
+
+/// The documented flow, with "press 1 to change".
+pub fn with_change() -> Survey {
+    survey(&CSAT_SURVEY.replace(
+        "say = [\"you_rated\", \"{key}\", \"{label}\"]",
+        "say = [\"you_rated\", \"{key}\", \"{label}\", \"press_1_to_change\"]\nchange = true",
+    ))
+}
+
+/// A rating, then a net promoter score.
+pub fn two_questions() -> Survey {
+    survey(&format!(
+        "version = 1\n[[step]]\nid = \"rating\"\ntype = \"ask\"\nkind = \"rating\"\nsay = \"please_rate\"\n{KEYS}\n\
+         [[step]]\nid = \"nps\"\ntype = \"ask\"\nkind = \"nps\"\nsay = \"nps_question\"\n\
+         [[step]]\nid = \"thanks\"\ntype = \"say\"\nsay = \"thank_you\"\n"
+    ))
+}
+
+/// Everything a survey can do: consent, rating, a branch on a low score to a voice comment,
+/// a webhook, effort, digits that can be skipped, back keys, a transfer for the unhappy.
+pub fn everything() -> Survey {
+    survey(&format!(
+        r#"
+version = 7
+main = "rating"
+variables = ["vip"]
+
+[prompt.order_number]
+en = "Please type your order number."
+
+[[step]]
+id = "consent"
+type = "ask"
+kind = "yes_no"
+opt_in = true
+say = "opt_in"
+
+[[step]]
+id = "rating"
+type = "ask"
+kind = "rating"
+say = "please_rate"
+attempts = 2
+back_key = "0"
+{KEYS}
+[[step]]
+id = "confirmation"
+type = "confirm"
+say = ["you_rated", "{{key}}", "{{label}}", "press_1_to_change"]
+change = true
+
+[[step]]
+id = "unhappy"
+type = "branch"
+otherwise = "effort"
+[[step.when]]
+answer = "rating"
+at_most = 2
+goto = "comment"
+
+[[step]]
+id = "comment"
+type = "record"
+say = "leave_comment"
+max_seconds = 30
+
+[[step]]
+id = "tell"
+type = "webhook"
+url = "https://example.test/low"
+
+[[step]]
+id = "effort"
+type = "ask"
+kind = "ces"
+say = "ces_question"
+back_key = "0"
+skip_key = "9"
+otherwise = "order"
+
+[[step]]
+id = "order"
+type = "ask"
+kind = "digits"
+say = "order_number"
+min_digits = 2
+max_digits = 4
+interruptible = false
+back_key = "B"
+otherwise = "thanks"
+
+[[step]]
+id = "echo"
+type = "say"
+say = ["you_rated", "{{order.value}}"]
+interruptible = true
+
+[[step]]
+id = "rescue"
+type = "branch"
+otherwise = "thanks"
+[[step.when]]
+variable = "tell"
+is = "ok"
+goto = "agent"
+
+[[step]]
+id = "agent"
+type = "transfer"
+target = "200"
+
+[[step]]
+id = "thanks"
+type = "end"
+say = "thank_you"
+"#
+    ))
+}

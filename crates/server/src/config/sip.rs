@@ -1,0 +1,268 @@
+//! `[sip]` and `[rtp]`: the SIP door, who may come through it, and its limits.
+
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+use std::time::Duration;
+
+use aftercall_core::TenantId;
+use aftercall_wire::identity::Names;
+use ipnet::IpNet;
+use serde_json::Value;
+
+use super::values;
+use crate::fields::{Fields, flag, parsed, text, whole};
+use crate::secret::Secret;
+
+/// How calls come in.
+#[derive(Debug, Clone)]
+pub struct Sip {
+    /// Where it listens; nowhere means that there is no SIP door.
+    pub listen: Vec<SipListen>,
+    /// What SDP and Contact say instead of the address a call came in on.
+    pub external_ip: Option<IpAddr>,
+    /// Whether anyone may call.
+    pub open: bool,
+    /// Who may call.
+    pub peers: Vec<Peer>,
+    /// Which headers say which call this is.
+    pub headers: Names,
+    /// Calls at once.
+    pub max_calls: usize,
+    /// New calls in one second from one address.
+    pub calls_per_second_per_source: u32,
+    /// How long a call may last.
+    pub max_call: Duration,
+    /// How long a call may ring.
+    pub max_ringing: Duration,
+}
+
+/// One address of the SIP door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SipListen {
+    /// Over what.
+    pub transport: Transport,
+    /// Where.
+    pub address: SocketAddr,
+}
+
+/// What carries SIP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// A stream.
+    Tcp,
+}
+
+impl FromStr for SipListen {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fault = || {
+            format!("is `{text}`, which is not an address such as `udp://0.0.0.0:5060` or `tcp://[::]:5060`")
+        };
+        let (scheme, address) = text.split_once("://").ok_or_else(fault)?;
+        let transport = match scheme {
+            "udp" => Transport::Udp,
+            "tcp" => Transport::Tcp,
+            _ => return Err(fault()),
+        };
+        Ok(Self { transport, address: address.parse().map_err(|_| fault())? })
+    }
+}
+
+impl std::fmt::Display for SipListen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = match self.transport {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+        };
+        write!(f, "{scheme}://{}", self.address)
+    }
+}
+
+/// Someone who may call.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// From where.
+    pub from: IpNet,
+    /// What they must prove, if anything.
+    pub auth: Option<PeerAuth>,
+    /// Whose data their calls become.
+    pub tenant: TenantId,
+}
+
+/// A user name and password for SIP digest authentication.
+#[derive(Debug, Clone)]
+pub struct PeerAuth {
+    /// The user.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+    /// Asks for MD5 only, for programs that give up when SHA-256 is offered beside it.
+    pub md5_only: bool,
+}
+
+impl Sip {
+    pub(super) fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let listen = fields.list("listen", parsed::<SipListen>);
+        let external_ip = fields.optional("external_ip", ip);
+        let open = fields.required("open", flag);
+        let peers = fields.tables("peers", Peer::read);
+        let headers = fields.required_table("headers", header_names);
+        let max_calls = fields.required("max_calls", whole(1..=30_000));
+        let calls_per_second = fields.required("calls_per_second_per_source", whole(1..=100_000));
+        let max_call_seconds = fields.required("max_call_seconds", whole(1..=86_400));
+        let max_ringing_seconds = fields.required("max_ringing_seconds", whole(1..=600));
+        Some(Self {
+            listen: listen?,
+            external_ip: external_ip?,
+            open: open?,
+            peers: peers?,
+            headers: headers?,
+            max_calls: max_calls? as usize,
+            calls_per_second_per_source: calls_per_second?,
+            max_call: Duration::from_secs(max_call_seconds?.into()),
+            max_ringing: Duration::from_secs(max_ringing_seconds?.into()),
+        })
+    }
+}
+
+impl Peer {
+    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let from = fields.required("from", values::network);
+        let auth = fields.table("auth", |auth| {
+            let user = auth.required("user", values::name);
+            let password = auth.required("password", values::name);
+            let md5_only = auth.optional("md5_only", flag);
+            Some(PeerAuth {
+                user: user?,
+                password: Secret::new(password?),
+                md5_only: md5_only?.unwrap_or(false),
+            })
+        });
+        let tenant = fields.optional("tenant", parsed::<TenantId>);
+        Some(Self { from: from?, auth: auth?, tenant: tenant?.unwrap_or_default() })
+    }
+}
+
+fn header_names(fields: &mut Fields<'_, '_>) -> Option<Names> {
+    let mut names = |kind| fields.list(kind, |value| values::header_name(&text(value)?));
+    let (call, agent, queue, skill) = (names("call"), names("agent"), names("queue"), names("skill"));
+    let (survey, language, wanted) = (names("survey"), names("language"), names("wanted"));
+    Some(Names {
+        call: call?,
+        agent: agent?,
+        queue: queue?,
+        skill: skill?,
+        survey: survey?,
+        language: language?,
+        wanted: wanted?,
+    })
+}
+
+/// `[rtp]`: where the media flows.
+#[derive(Debug, Clone, Copy)]
+pub struct Rtp {
+    /// Ports for calls.
+    pub ports: Ports,
+    /// No packet for this long means that the caller is gone.
+    pub silence: Duration,
+}
+
+/// A range of ports, both ends in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ports {
+    /// The first.
+    pub first: u16,
+    /// The last.
+    pub last: u16,
+}
+
+impl Ports {
+    /// How many calls fit: an even port each, with the odd one above it.
+    #[must_use]
+    pub fn calls(self) -> usize {
+        let first_even = usize::from(self.first).next_multiple_of(2);
+        (usize::from(self.last) + 1).saturating_sub(first_even) / 2
+    }
+}
+
+impl FromStr for Ports {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let ends = text.split_once('-');
+        let ends = ends.and_then(|(a, b)| Some((a.trim().parse().ok()?, b.trim().parse().ok()?)));
+        let fault = || {
+            format!("is `{text}`, which is not a range of ports from 1024 to 65535, such as `20000-29999`")
+        };
+        let ports = ends.map(|(first, last)| Self { first, last }).ok_or_else(fault)?;
+        if ports.first < 1024 {
+            return Err(fault());
+        }
+        if ports.calls() == 0 {
+            return Err(format!("is `{text}`, which has no even port followed by an odd one: no call fits"));
+        }
+        Ok(ports)
+    }
+}
+
+impl Rtp {
+    pub(super) fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let ports = fields.required("ports", ports);
+        let silence_seconds = fields.required("silence_seconds", whole(1..=86_400));
+        Some(Self { ports: ports?, silence: Duration::from_secs(silence_seconds?.into()) })
+    }
+}
+
+fn ports(value: &Value) -> Result<Ports, String> {
+    parsed(value)
+}
+
+fn ip(value: &Value) -> Result<IpAddr, String> {
+    parsed(value).map_err(|_| "must be an address such as `203.0.113.5`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_of_ports_holds_as_many_calls_as_it_has_pairs() {
+        for (text, expected) in [
+            ("20000-29999", Some(5000)),
+            ("20000-20001", Some(1)),
+            ("20001-20003", Some(1)),
+            ("65534-65535", Some(1)),
+            ("20000-20000", None),
+            ("20001-20002", None),
+            ("3000-2000", None),
+            ("80-90", None),
+            ("1-70000", None),
+            ("20000", None),
+        ] {
+            assert_eq!(text.parse::<Ports>().ok().map(Ports::calls), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn by_default_only_private_networks_are_known() {
+        let sip = crate::config::Config::built_in().sip;
+        let known = |address: &str| {
+            let address: IpAddr = address.parse().unwrap();
+            sip.peers.iter().any(|peer| peer.from.contains(&address))
+        };
+        for (address, expected) in [
+            ("127.0.0.1", true),
+            ("10.1.2.3", true),
+            ("172.31.0.1", true),
+            ("172.32.0.1", false),
+            ("192.168.1.1", true),
+            ("::1", true),
+            ("fd00::1", true),
+            ("203.0.113.7", false),
+            ("2001:db8::1", false),
+        ] {
+            assert_eq!(known(address), expected, "{address}");
+        }
+    }
+}

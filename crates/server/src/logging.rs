@@ -1,0 +1,81 @@
+//! What the log shows: to stderr, as text or as JSON lines.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// How lines look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one object a line.
+    Json,
+}
+
+/// What is shown unless the operator says otherwise.
+const SHOWN: &str = "info";
+
+/// A library that logs what is on the wire: numbers, names, passwords. No filter turns it on.
+const SILENCED: &str = "rsipstack";
+
+/// Logging that cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum LogFault {
+    /// The filter is not one.
+    #[error("`{0}` is not a filter for the log, such as `info` or `warn,aftercall=debug`")]
+    Filter(String),
+    /// Somebody else has started it.
+    #[error("the log has been started before")]
+    Started,
+}
+
+/// Starts logging. `filter` is in the syntax of `RUST_LOG`.
+///
+/// # Errors
+/// When the filter cannot be understood, or logging was started before.
+pub fn start(filter: Option<&str>, format: LogFormat) -> Result<(), LogFault> {
+    let filter = filter.filter(|filter| !filter.trim().is_empty()).unwrap_or(SHOWN);
+    let shown = EnvFilter::try_new(filter).map_err(|_| LogFault::Filter(filter.to_owned()))?;
+    let colours = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
+    let log = tracing_subscriber::registry().with(shown).with(filter_fn(|about| may_log(about.target())));
+    let started = match format {
+        LogFormat::Text => log.with(lines).try_init(),
+        LogFormat::Json => log.with(lines.json().flatten_event(true)).try_init(),
+    };
+    started.map_err(|_| LogFault::Started)
+}
+
+fn may_log(target: &str) -> bool {
+    target.split("::").next() != Some(SILENCED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_filter_brings_back_what_logs_the_wire() {
+        for (target, expected) in [
+            ("rsipstack", false),
+            ("rsipstack::transport::udp", false),
+            ("aftercall::api", true),
+            ("rsipstacking", true),
+        ] {
+            assert_eq!(may_log(target), expected, "{target}");
+        }
+    }
+
+    #[test]
+    fn a_filter_that_is_none_is_refused() {
+        assert_eq!(
+            start(Some("a=b=c"), LogFormat::Text).unwrap_err().to_string(),
+            "`a=b=c` is not a filter for the log, such as `info` or `warn,aftercall=debug`"
+        );
+    }
+}

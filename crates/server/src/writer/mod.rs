@@ -1,0 +1,193 @@
+//! The one task that writes. Doors hand over and go on; the API waits for its acknowledgement.
+//!
+//! Whoever has to write sends to one bounded queue; the task takes what has queued, writes it in one
+//! transaction and only then tells those who wait. Nothing is acknowledged before it is durable,
+//! and nothing that was taken is dropped because the database is busy, full or gone for a while.
+
+mod task;
+pub mod words;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use aftercall_store::{Store, Write, Written};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+
+/// Writes that wait to be taken: 4096 of mostly ~400 bytes are under 2 MiB; if each had the longest
+/// comment (16 kB) they would be 64 MiB. At 20,000 rows a second it holds a fifth of a second.
+pub const WRITES_QUEUED_MAX: usize = 4096;
+
+/// Why a write was not taken, by what to do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Full {
+    /// Too much is waiting: the same again a little later.
+    #[error("too many writes are waiting")]
+    Busy,
+    /// The writer has stopped: the server is shutting down.
+    #[error("the server is shutting down")]
+    Stopped,
+}
+
+/// Why nothing is known to have been written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotWritten {
+    /// It was not taken.
+    #[error(transparent)]
+    NotTaken(#[from] Full),
+    /// The database refuses this write, while it takes others.
+    #[error("the database refused it")]
+    Refused,
+}
+
+/// Where writes are handed in. Clones lead to the same task.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    jobs: mpsc::Sender<Job>,
+    metrics: Arc<Metrics>,
+    well: Arc<AtomicBool>,
+}
+
+/// The task behind it, for whoever ends it.
+#[derive(Debug)]
+pub struct WriterTask {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Job {
+    write: Write,
+    /// `None`: nobody waits for what comes of it.
+    asker: Option<oneshot::Sender<Result<Written, NotWritten>>>,
+}
+
+impl Writer {
+    /// Starts the task.
+    #[must_use]
+    pub fn start(store: Store, clock: Clock, metrics: Arc<Metrics>) -> (Self, WriterTask) {
+        let (sender, jobs) = mpsc::channel(WRITES_QUEUED_MAX);
+        let stop = CancellationToken::new();
+        let well = Arc::new(AtomicBool::new(true));
+        let (metrics_too, well_too) = (Arc::clone(&metrics), Arc::clone(&well));
+        let task = task::Task { store, clock, metrics, well, jobs, stop: stop.clone() };
+        let task = tokio::spawn(task.run());
+        (Self { jobs: sender, metrics: metrics_too, well: well_too }, WriterTask { stop, task })
+    }
+
+    /// Hands a write in and waits until it is durable.
+    ///
+    /// # Errors
+    /// When it was not taken (nothing will be written), or the database refuses it. After
+    /// [`Full::Stopped`] it may have been written all the same; asking again is harmless.
+    pub async fn ask(&self, write: Write) -> Result<Written, NotWritten> {
+        let (asker, answer) = oneshot::channel();
+        self.send(Job { write, asker: Some(asker) }).map_err(|(_, full)| full)?;
+        answer.await.unwrap_or(Err(NotWritten::NotTaken(Full::Stopped)))
+    }
+
+    /// Hands a write in, waiting for a place in the queue if need be, and does not wait for more.
+    ///
+    /// # Errors
+    /// Gives the write back when the writer has stopped.
+    pub async fn tell(&self, write: Write) -> Result<(), Box<Write>> {
+        let Ok(place) = self.jobs.reserve().await else { return Err(Box::new(write)) };
+        self.metrics.writer.queued.add(1);
+        place.send(Job { write, asker: None });
+        Ok(())
+    }
+
+    /// For one who must not wait at all: what finds no place is kept until it does.
+    #[must_use]
+    pub fn handover(&self) -> Handover {
+        Handover { writer: self.clone(), kept: VecDeque::new() }
+    }
+
+    /// Whether the last commit went well.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.well.load(Relaxed)
+    }
+
+    fn send(&self, job: Job) -> Result<(), (Box<Job>, Full)> {
+        // Counted before it is sent: the task may take it before this one goes on.
+        self.metrics.writer.queued.add(1);
+        self.jobs.try_send(job).map_err(|error| {
+            self.metrics.writer.queued.add(-1);
+            match error {
+                TrySendError::Full(job) => (Box::new(job), Full::Busy),
+                TrySendError::Closed(job) => (Box::new(job), Full::Stopped),
+            }
+        })
+    }
+}
+
+impl WriterTask {
+    /// Takes nothing more, writes what was taken and ends. When the database does not take it even
+    /// now, that is counted (`aftercall_writes_lost_total`), logged, and given up after a few attempts.
+    pub async fn drain(self) {
+        self.stop.cancel();
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the writer did not end as it should");
+        }
+    }
+}
+
+/// One door's, or one call's, way to the writer. It keeps the order, and what the queue has no place for.
+///
+/// What it keeps is bounded by what one call can write before someone calls [`Handover::settle`].
+#[derive(Debug)]
+pub struct Handover {
+    writer: Writer,
+    kept: VecDeque<Write>,
+}
+
+impl Handover {
+    /// Hands a write over without waiting.
+    pub fn hand_over(&mut self, write: Write) {
+        self.kept.push_back(write);
+        while let Some(write) = self.kept.pop_front() {
+            if let Err((job, _)) = self.writer.send(Job { write, asker: None }) {
+                self.kept.push_front(job.write);
+                break;
+            }
+        }
+    }
+
+    /// Whether something waits for [`Handover::settle`].
+    #[must_use]
+    pub fn is_keeping(&self) -> bool {
+        !self.kept.is_empty()
+    }
+
+    /// Waits until everything kept is in the queue. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// When the writer has stopped.
+    pub async fn settle(&mut self) -> Result<(), Full> {
+        while !self.kept.is_empty() {
+            let Ok(place) = self.writer.jobs.reserve().await else { return Err(Full::Stopped) };
+            if let Some(write) = self.kept.pop_front() {
+                self.writer.metrics.writer.queued.add(1);
+                place.send(Job { write, asker: None });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Handover {
+    fn drop(&mut self) {
+        let lost = self.kept.len();
+        if lost > 0 {
+            self.writer.metrics.writer.lost.add(lost as u64);
+            tracing::error!(lost, "writes were dropped before the writer took them");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Configuration: what is said about files that are wrong, and what right ones mean.
+
+use std::path::Path;
+
+use aftercall::config::{Config, DEFAULTS, Database, Seen, Transport};
+
+fn read(source: &str) -> Result<Config, String> {
+    let env = |name: &str| (name == "PBX_PASSWORD").then(|| "s3cret".to_owned());
+    Config::read(Path::new("site/aftercall.toml"), source, &env).map_err(|error| error.to_string())
+}
+
+/// What is written, and what is said about it.
+const FAULTS: &[(&str, &str)] = &[
+    (
+        "[[queue]]\nname = \"sales\"\n[queue.after_call]\ncsat_enable = true\n",
+        "site/aftercall.toml:4:1: unknown key \"csat_enable\" (did you mean \"csat_enabled\"?)",
+    ),
+    ("data_dri = \"x\"\n", "site/aftercall.toml:1:1: unknown key \"data_dri\" (did you mean \"data_dir\"?)"),
+    ("wibble = 1", "site/aftercall.toml:1:1: unknown key \"wibble\""),
+    (
+        "\n[http]\nlisten = 8080\n",
+        "site/aftercall.toml:3:1: `listen` must be an address with a port, such as `127.0.0.1:8080`",
+    ),
+    ("data_dir = 8080\n", "site/aftercall.toml:1:1: `data_dir` must be text, not a number"),
+    (
+        "[http]\nlisten = \"8080\"\n",
+        "site/aftercall.toml:2:1: `listen` must be an address with a port, such as `127.0.0.1:8080`",
+    ),
+    ("http = 3\n", "site/aftercall.toml:1:1: `http` must be a table, not a number"),
+    (
+        "[http]\npublic_url = \"/csat\"\n",
+        "site/aftercall.toml:2:1: `public_url` is `/csat`, which is not a whole address such as \
+             `https://csat.example.com`",
+    ),
+    (
+        "[http]\npublic_url = \"https://a.example/?x\"\n",
+        "site/aftercall.toml:2:1: `public_url` must end with its path: no user, `?` or `#`",
+    ),
+    (
+        "[http]\ntrusted_proxies = [\"10.0.0.1\", \"10.0.0.0/33\"]\n",
+        "site/aftercall.toml:2:32: `trusted_proxies` is `10.0.0.0/33`, which is neither an address nor a \
+             network (such as `10.0.0.1`, `10.0.0.0/8`, `fd00::/8`)",
+    ),
+    ("[http]\ntls = { cert = \"a\" }\n", "site/aftercall.toml:2:1: key `key` is missing"),
+    (
+        "time_zone = \"Mars/Olympus\"\n",
+        "site/aftercall.toml:1:1: `time_zone` is `Mars/Olympus`, which is not an IANA time zone (such as \
+             `UTC`, `Europe/Berlin`, `Asia/Shanghai`)",
+    ),
+    (
+        "[rtp]\nports = \"29999-20000\"\n",
+        "site/aftercall.toml:2:1: `ports` is `29999-20000`, which has no even port followed by an odd \
+             one: no call fits",
+    ),
+    (
+        "[sip]\nlisten = [\"tls://0.0.0.0:5061\"]\n",
+        "site/aftercall.toml:2:11: `listen` is `tls://0.0.0.0:5061`, which is not an address such as \
+             `udp://0.0.0.0:5060` or `tcp://[::]:5060`",
+    ),
+    (
+        "[sip]\npeers = [{ from = \"10.0.0.0/8\", auth = { user = \"pbx\" } }]\n",
+        "site/aftercall.toml:2:33: key `password` is missing",
+    ),
+    (
+        "[sip]\nheaders = { call = [\"X Call\"] }\n",
+        "site/aftercall.toml:2:21: `call` is `X Call`, which cannot be the name of a header",
+    ),
+    (
+        "[sip]\nmax_calls = 0\nmax_call_seconds = nan\n",
+        "site/aftercall.toml:2:1: `max_calls` must be a whole number from 1 to 30000\n\
+             site/aftercall.toml:3:1: `max_call_seconds` must be a whole number, not text",
+    ),
+    (
+        "[database]\nurl = \"postgres://user:pw@host/db\"\n",
+        "site/aftercall.toml:2:1: `url` names PostgreSQL, which this version does not know yet: \
+             `sqlite://…`",
+    ),
+    (
+        "[database]\nurl = \"sqlite://:memory:\"\n",
+        "site/aftercall.toml:2:1: `url` must be `sqlite://` and a file, such as \
+             `sqlite://data/aftercall.db`",
+    ),
+    (
+        "[ids]\nclean = \"^[a-z\"\n",
+        "site/aftercall.toml:2:1: `clean` is not a regular expression: unclosed character class",
+    ),
+    (
+        "[[route]]\nname = \"a\"\nmatch = { to_user = \"(\" }\napplication = \"csat-survey\"\n",
+        "site/aftercall.toml:3:11: `to_user` is not a regular expression: unclosed group\n\
+             site/aftercall.toml:4:1: `application` must be `ivr:` and a survey's name, such as \
+             `ivr:csat-survey`",
+    ),
+    (
+        "[[route]]\nname = \"a\"\napplication = \"ivr:CSAT\"\n",
+        "site/aftercall.toml:1:1: key `match` is missing\n\
+             site/aftercall.toml:3:1: `application` names a survey that contains the character 'C', which is \
+             not allowed here",
+    ),
+    (
+        "[[queue]]\nname = \"a\"\n[[queue]]\nname = \"b\"\n[[queue]]\nname = \"a\"\n",
+        "site/aftercall.toml:5:1: `queue` has the same `name` as queue 1",
+    ),
+    (
+        "[sip]\nexternal_ip = \"${EXTERNAL_IP}\"\n",
+        "site/aftercall.toml:2:1: `external_ip` needs the environment variable `EXTERNAL_IP`, which is \
+             not set",
+    ),
+    ("data_dir = \"a\"\ndata_dir = \"b\"\n", "site/aftercall.toml:2:1: duplicate key"),
+    ("data_dir = \"a\n", "site/aftercall.toml:1:14: invalid basic string, expected `\"`"),
+];
+
+#[test]
+fn each_fault_has_its_file_line_and_column_and_says_what_to_do() {
+    for (source, expected) in FAULTS {
+        assert_eq!(read(source).err().as_deref(), Some(*expected), "{source}");
+    }
+}
+
+#[test]
+fn what_the_manual_shows_is_understood() {
+    let config = read(
+        r#"
+data_dir = "data"
+time_zone = "Asia/Shanghai"
+
+[http]
+listen = "127.0.0.1:8080"
+public_url = "https://csat.example.com/x/"
+trusted_proxies = ["10.0.0.1"]
+tls = { cert = "/etc/a.pem", key = "a.key" }
+
+[sip]
+listen = ["udp://0.0.0.0:5060", "tcp://[::]:5060"]
+external_ip = "203.0.113.5"
+peers = [{ from = "10.0.0.0/8" }, { from = "203.0.113.7", auth = { user = "pbx", password = "${PBX_PASSWORD}" } }]
+
+[[route]]
+name = "survey"
+match = { to_user = "^csat-survey$", header = { X-Campaign = "spring" } }
+application = "ivr:csat-survey"
+
+[[queue]]
+name = "sales-queue"
+
+[queue.after_call]
+csat_enabled = false
+csat_ivr = "csat-survey"
+"#,
+    )
+    .unwrap();
+    assert_eq!(config.data_dir, Path::new("site/data"));
+    assert_eq!(config.database, Database::Sqlite("site/data/aftercall.db".into()));
+    assert_eq!(config.surveys_dir, Path::new("site/surveys"));
+    assert_eq!(config.time_zone.name(), "Asia/Shanghai");
+    assert_eq!(config.http.public_url.as_deref(), Some("https://csat.example.com/x"));
+    assert!(config.http.trusts("::ffff:10.0.0.1".parse().unwrap()));
+    assert!(!config.http.trusts("10.0.0.2".parse().unwrap()));
+    let tls = config.http.tls.as_ref().unwrap();
+    assert_eq!((tls.cert.as_path(), tls.key.as_path()), (Path::new("/etc/a.pem"), Path::new("site/a.key")));
+    assert_eq!(config.sip.listen.len(), 2);
+    assert_eq!(config.sip.listen[1].transport, Transport::Tcp);
+    assert_eq!(config.sip.peers.len(), 2, "a site's peers replace the default ones");
+    let auth = config.sip.peers[1].auth.as_ref().unwrap();
+    assert_eq!((auth.user.as_str(), auth.password.expose()), ("pbx", "s3cret"));
+    assert!(!format!("{config:?}").contains("s3cret"));
+    assert_eq!(config.sip.headers.call, ["x-call-id", "x-csat-call-id"]);
+
+    let spring = |name: &str| (name == "x-campaign").then_some("spring");
+    let call =
+        |user| Seen { to_user: user, from_user: None, request_user: user, called: None, header: &spring };
+    assert_eq!(config.route(&call(Some("csat-survey"))).unwrap().name, "survey");
+    assert!(config.route(&call(Some("other"))).is_none());
+    let queue = config.queue(&Default::default(), &"sales-queue".parse().unwrap()).unwrap();
+    let after = queue.after_call.as_ref().unwrap();
+    assert_eq!((after.csat_enabled, after.csat_ivr.as_ref().unwrap().as_str()), (false, "csat-survey"));
+}
+
+#[test]
+fn every_setting_shown_commented_out_in_the_defaults_is_one() {
+    let shown = |line: &str| {
+        let name = line.split_once(" = ").map(|(name, _)| name);
+        let setting = name.is_some_and(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
+        setting || line.starts_with('[')
+    };
+    let mut uncommented = String::new();
+    let mut count = 0;
+    for line in DEFAULTS.lines() {
+        let setting = line.strip_prefix("# ").filter(|rest| shown(rest));
+        count += usize::from(setting.is_some());
+        uncommented.push_str(setting.unwrap_or(line));
+        uncommented.push('\n');
+    }
+    assert_eq!(count, 14, "{uncommented}");
+    assert_eq!(read(&uncommented).map(|config| config.queues.len()), Ok(1), "{uncommented}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let none = |_: &str| None;
+    let load = |path: &Path| Config::load(Some(path), &none).unwrap_err().to_string();
+    assert_eq!(
+        load(Path::new("/nowhere/aftercall.toml")),
+        "/nowhere/aftercall.toml: cannot be read: No such file or directory (os error 2)"
+    );
+    let folder = std::env::temp_dir().join(format!("aftercall-config-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("latin1.toml");
+    std::fs::write(&file, b"# ok\ndata_dir = \"caf\xe9\"\n").unwrap();
+    assert_eq!(load(&file), format!("{}:2:16: is not UTF-8", file.display()));
+    std::fs::remove_dir_all(&folder).unwrap();
+}

@@ -1,0 +1,12 @@
+//! The wire formats against recorded bytes, tables and generated input.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod dtmf_info;
+mod g711;
+mod headers;
+mod identity;
+mod reference;
+mod rtp;
+mod sdp;
+mod telephone_event;
