@@ -10,6 +10,7 @@ use jiff::civil::date;
 use jiff::tz::TimeZone;
 
 use super::{Exit, World, open};
+use crate::api::tls;
 use crate::config::{Config, Database, Transport};
 use crate::installation::Installation;
 
@@ -164,6 +165,9 @@ fn prompts(folder: &Path) -> Finding {
 
 fn http(config: &Config) -> Finding {
     let listen = config.http.listen;
+    if let Some(Err(fault)) = config.http.tls.as_ref().map(tls::acceptor) {
+        return fail("http", fault.to_string());
+    }
     match TcpListener::bind(listen) {
         Ok(_) => ok("http", format!("{listen} is free")),
         Err(error) => fail("http", taken("tcp", listen, &error)),

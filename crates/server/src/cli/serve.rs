@@ -12,7 +12,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, World, open};
-use crate::api::{self, Api, Parts, listen};
+use crate::api::listen::{self, Listener};
+use crate::api::{self, Api, Parts, tls};
 use crate::config::{Config, Database};
 use crate::doors::sip::{self, OpenDoor};
 use crate::installation::Installation;
@@ -40,6 +41,7 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
         .with_context(|| format!("{}: the data folder cannot be made", config.data_dir.display()))?;
     let store = open(&config).await?;
     place_tenants(&config, &store, world).await?;
+    let tls = config.http.tls.as_ref().map(tls::acceptor).transpose()?;
     let http = config.http.listen;
     let listener = TcpListener::bind(http).await.with_context(|| {
         format!("{http}: the API cannot listen there (is aftercall running already?): `aftercall doctor`")
@@ -76,6 +78,7 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
         tracing::info!("stopping: no more calls; those that are on may end");
         door.close().await;
     };
+    let listener = Listener { tcp: listener, tls };
     tokio::join!(listen::serve(listener, router, &config.http, metrics, stop.clone()), calls);
     tracing::info!("writing what was said");
     writer_task.drain().await;
