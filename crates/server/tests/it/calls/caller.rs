@@ -334,7 +334,8 @@ impl Call {
         };
         let speaks = self.mouth.speech > 0;
         self.mouth.speech = self.mouth.speech.saturating_sub(1);
-        let wave = |at: u32| if speaks && at / 10 % 2 == 0 { 9_000 } else { -i16::from(speaks) * 9_000 };
+        let loudness = i16::from(speaks) * 9_000;
+        let wave = |at: u32| if (at / 10).is_multiple_of(2) { loudness } else { -loudness };
         (0..samples).map(wave).map(encode).collect()
     }
 }

@@ -6,12 +6,14 @@
 //! that has other things to do only ever adds time.
 
 mod caller;
+mod capture;
 mod dial;
 mod durability;
 mod hang_ups;
 mod keys;
 mod many;
 mod pcap;
+mod rtp;
 mod sipp;
 mod surveys;
 mod tones;
