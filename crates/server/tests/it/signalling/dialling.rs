@@ -78,6 +78,25 @@ async fn a_call_to_ourselves_goes_its_whole_way_over_both_transports() {
 }
 
 #[tokio::test]
+async fn ipv6_is_spoken_over_both_transports() {
+    if UdpSocket::bind("[::1]:0").await.is_err() {
+        println!("this machine has no IPv6; nothing is tried");
+        return;
+    }
+    for transport in [Transport::Udp, Transport::Tcp] {
+        let mut six = config(T1);
+        six.listen = vec!["udp://[::1]:0".parse().unwrap(), "tcp://[::1]:0".parse().unwrap()];
+        let mut callee = Agent::start(Manner::AcceptAndHangUp, six.clone()).await;
+        let mut caller = Agent::start(Manner::Silent, six).await;
+        let target = format!("sip:csat@{};transport={transport}", callee.address(transport));
+        caller.signalling.dial(dial(&target)).unwrap();
+        assert_eq!(callee.until_ended(1).await, "invite+sdp ack ended:us");
+        assert_eq!(caller.until_ended(1).await, "progress-180 answered+sdp ended:peer");
+        assert!(callee.invite.take().unwrap().header("Contact").unwrap().starts_with("<sip:tester@[::1]:"));
+    }
+}
+
+#[tokio::test]
 async fn the_callee_is_asked_and_acknowledged_as_the_rfc_says() {
     let (mut agent, mut peer) = pair().await;
     let target = format!("sip:csat%23x@{};a=%2f", peer.local());
