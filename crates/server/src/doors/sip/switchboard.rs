@@ -191,6 +191,8 @@ impl Switchboard {
     fn admit(&mut self, leg: Leg, kept: Arc<Session>, chosen: Chosen) {
         self.last += 1;
         let number = CallNumber(self.last);
+        let survey = chosen.survey.name();
+        let span = tracing::info_span!("call", call = %leg.dialog, session = kept.id.as_str(), %survey);
         let session = SurveySession::new(&chosen.survey, chosen.language.as_ref(), chosen.variables);
         let ends_at = self.parts.clock.elapsed() + self.parts.config.sip.max_call;
         self.dialogs.insert(leg.dialog, number);
@@ -202,6 +204,7 @@ impl Switchboard {
             due: None,
             keys_from: None,
             comment: Comment::None,
+            span,
         };
         self.calls.insert(number, call);
         self.parts.metrics.sip.calls.add(1);
@@ -384,6 +387,8 @@ impl Switchboard {
         let Some(call) = self.calls.get(&number) else { return };
         if let Effect::Ended(ending) = &effect {
             self.parts.metrics.sip.ended(ending.state);
+            let reason = ending.reason.as_deref().unwrap_or_default();
+            tracing::info!(parent: &call.span, state = ending.state.word(), reason, "the survey ended");
         }
         let at = self.parts.clock.now();
         self.handover.hand_over(keep::effect(&call.kept, effect, at));

@@ -57,6 +57,7 @@ pub(crate) enum Keys {
 pub(crate) struct Caller<'s> {
     server: &'s Server,
     id: String,
+    queue: &'s str,
     sipp: Sipp,
     line: Line,
     keys: Keys,
@@ -66,9 +67,13 @@ impl<'s> Caller<'s> {
     /// Calls the survey of this name about the call of this id, as the scenario says.
     pub(crate) fn new(server: &'s Server, id: &str, survey: &str, scenario: &str) -> Self {
         let sipp = Sipp::new(scenario, server.udp).args(["-s", survey, "-cid_str", &format!("sip-{id}")]);
-        let sipp = sipp.key("call_ref", id).key("agent", "PJSIP/agent1001-0000000a").key("queue", "sales");
+        let sipp = sipp.key("call_ref", id).key("agent", "PJSIP/agent1001-0000000a");
         let line = Line { codec: Codec::Pcmu, events: 101, ptime_ms: 20 };
-        Self { server, id: id.to_owned(), sipp, line, keys: Keys::Events }
+        Self { server, id: id.to_owned(), queue: "sales", sipp, line, keys: Keys::Events }
+    }
+
+    pub(crate) fn queue(self, queue: &'s str) -> Self {
+        Self { queue, ..self }
     }
 
     pub(crate) fn line(self, line: Line) -> Self {
@@ -92,7 +97,10 @@ impl<'s> Caller<'s> {
             Codec::Pcmu => (0, "PCMU"),
             Codec::Pcma => (8, "PCMA"),
         };
-        let sipp = self.sipp.key("rtp_port", &socket.local_addr().unwrap().port().to_string());
+        let sipp = self
+            .sipp
+            .key("queue", self.queue)
+            .key("rtp_port", &socket.local_addr().unwrap().port().to_string());
         let sipp = sipp.key("rtp_format", &format.to_string()).key("rtp_codec", codec);
         let sipp = sipp.key("rtp_events", &self.line.events.to_string());
         Call {
@@ -217,6 +225,8 @@ impl Call {
             "h" => {
                 self.nudge();
                 self.until(step, |ear| ear.missed >= STOPPED);
+                // What is heard after this is heard anew.
+                self.ear.now = None;
             }
             "v" => {
                 self.mouth.speech = SPEECH_PACKETS;

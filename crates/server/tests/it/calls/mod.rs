@@ -13,3 +13,4 @@ mod sipp;
 mod surveys;
 mod tones;
 mod transcripts;
+mod ways;

@@ -36,7 +36,8 @@ pub(crate) fn two_questions() -> String {
 
 /// A rating, then a comment that is spoken.
 pub(crate) fn with_comment() -> String {
-    let record = "[[step]]\nid = \"comment\"\ntype = \"record\"\nsay = \"leave_comment\"\nsilence_ms = 1500\n";
+    let record =
+        "[[step]]\nid = \"comment\"\ntype = \"record\"\nsay = \"leave_comment\"\nsilence_ms = 1500\n";
     let (question, rest) = csat_without_confirmation();
     format!("{question}\n{record}\n{rest}")
 }

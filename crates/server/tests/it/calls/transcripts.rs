@@ -58,12 +58,7 @@ const TRANSCRIPTS: [Transcript; 21] = [
         "3 completed",
         "please_rate invalid_key please_rate you_rated digit_3 neutral thank_you",
     ),
-    by_keys(
-        "t8",
-        "p ~ p ~ p ~",
-        "- no_input",
-        "please_rate no_key please_rate no_key please_rate goodbye",
-    ),
+    by_keys("t8", "p ~ p ~ p ~", "- no_input", "please_rate no_key please_rate no_key please_rate goodbye"),
     by_keys(
         "t9",
         "p 9 p 8 p 7",
@@ -116,14 +111,21 @@ fn the_twenty_transcripts_by_phone_leave_exactly_their_records() {
     thread::scope(|scope| {
         for Transcript { name, survey, script, scenario, keys, record, heard } in TRANSCRIPTS {
             let server = &server;
-            thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, move || {
-                let caller = Caller::new(server, name, survey, scenario).keys(keys).scenario(|sipp| {
-                    let by_info = keys == Keys::ByScenario;
-                    if by_info { sipp.with("BODY", "2").key("info_type", "application/dtmf") } else { sipp }
-                });
-                assert_eq!(caller.call(script), heard, "{name}: {script}");
-                assert_eq!(server.record(name), record, "{name}: {script}");
-            }).unwrap();
+            thread::Builder::new()
+                .name(name.to_owned())
+                .spawn_scoped(scope, move || {
+                    let caller = Caller::new(server, name, survey, scenario).keys(keys).scenario(|sipp| {
+                        let by_info = keys == Keys::ByScenario;
+                        if by_info {
+                            sipp.with("BODY", "2").key("info_type", "application/dtmf")
+                        } else {
+                            sipp
+                        }
+                    });
+                    assert_eq!(caller.call(script), heard, "{name}: {script}");
+                    assert_eq!(server.record(name), record, "{name}: {script}");
+                })
+                .unwrap();
         }
     });
     assert_eq!(server.answers("t19"), ["nps=5", "rating=very_dissatisfied"]);
