@@ -194,7 +194,7 @@ impl Call {
     }
 
     #[track_caller]
-    fn step(&mut self, step: &str) {
+    pub(crate) fn step(&mut self, step: &str) {
         match step {
             "p" => {
                 self.until(step, |ear| ear.news && ear.quiet >= QUIET);

@@ -6,8 +6,11 @@
 //! that has other things to do only ever adds time.
 
 mod caller;
+mod dial;
+mod durability;
 mod hang_ups;
 mod keys;
+mod many;
 mod pcap;
 mod sipp;
 mod surveys;
