@@ -70,7 +70,7 @@ fn connection(value: &str) -> Option<IpAddr> {
 /// The number of `rtpmap:101 telephone-event/8000`.
 fn telephone_events(attribute: &str) -> Option<PayloadType> {
     let (number, encoding) = attribute.strip_prefix("rtpmap:")?.split_once(' ')?;
-    let named = encoding.trim().to_ascii_lowercase() == "telephone-event/8000";
+    let named = encoding.trim().eq_ignore_ascii_case("telephone-event/8000");
     if named { number.parse().ok().and_then(PayloadType::new) } else { None }
 }
 
