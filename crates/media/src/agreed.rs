@@ -18,7 +18,8 @@ pub struct Agreed {
     pub events: Option<PayloadType>,
     /// How much audio we send in each packet.
     pub ptime: Ptime,
-    /// Where the peer wants its audio; `None` until its SDP has come.
+    /// Where the peer wants its audio; `None` until its SDP has come. An unspecified address, the hold of old
+    /// telephones (RFC 3264, 8.4), and port 0 name nobody and count as `None`.
     pub remote: Option<SocketAddr>,
     /// Who may send.
     pub direction: Direction,
@@ -95,6 +96,10 @@ pub(crate) enum Kind {
 const COMFORT_NOISE: u8 = 13;
 
 impl Agreed {
+    pub(crate) fn named_remote(&self) -> Option<SocketAddr> {
+        self.remote.filter(|remote| !remote.ip().to_canonical().is_unspecified() && remote.port() != 0)
+    }
+
     pub(crate) fn kind(&self, payload_type: PayloadType) -> Kind {
         match payload_type {
             audio if audio == self.audio => Kind::Audio(self.codec),

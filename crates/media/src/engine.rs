@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 use std::{io, thread};
@@ -14,7 +14,7 @@ use crate::port::{NoPort, Port, PortRange, Ports};
 use crate::record::RecordOrder;
 use crate::speaker::Beginning;
 use crate::sys;
-use crate::thread::{COMMANDS_MAX, Command, Gauges, Given, LEGS_MAX, Sink, Worker};
+use crate::thread::{Board, COMMANDS_MAX, Command, Given, LEGS_MAX, Sink, Worker};
 
 /// The most clips of one [`LegHandle::play`]: "you rated", a number and its label, in a few languages.
 pub const CLIPS_MAX: usize = 64;
@@ -78,6 +78,8 @@ pub enum Refused {
 /// A look at the engine, for metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Load {
+    /// Threads at work. One less than configured has come upon a fault of ours: restart the process.
+    pub threads: usize,
     /// Legs now, those included whose last events nobody has taken yet.
     pub legs: usize,
     /// Even ports not in use by us.
@@ -109,13 +111,13 @@ struct Shared {
 #[derive(Debug, Clone)]
 struct Hand {
     commands: SyncSender<Command>,
-    gauges: Arc<Gauges>,
+    board: Arc<Board>,
 }
 
 impl Engine {
-    /// Starts the threads. `sink` takes the events: it must not block, and gives an event back when there is no room for
-    /// it now; the engine then keeps it and tries again within 20 ms. When nobody listens any more it takes them and
-    /// does nothing.
+    /// Starts the threads. `sink` takes the events: it must not block, and gives an event back when there is
+    /// no room for it now; the engine then keeps it and tries again within 20 ms. When nobody listens any
+    /// more it takes them and does nothing.
     ///
     /// # Errors
     /// When the operating system gives no thread.
@@ -127,16 +129,16 @@ impl Engine {
         let beep = Arc::new(Clip::tone(BEEP_HERTZ, BEEP_LENGTH));
         let start = |number: usize| {
             let (commands, queue) = sync_channel(COMMANDS_MAX);
-            let gauges = Arc::new(Gauges::default());
+            let board = Arc::new(Board::default());
             let worker = Worker::new(Given {
                 commands: queue,
                 sink: Arc::clone(&sink),
-                gauges: Arc::clone(&gauges),
+                board: Arc::clone(&board),
                 rtp_silence_after: config.rtp_silence_after,
                 beep: Arc::clone(&beep),
             });
             thread::Builder::new().name(format!("rtp-{number}")).spawn(move || worker.run())?;
-            Ok(Hand { commands, gauges })
+            Ok(Hand { commands, board })
         };
         let workers = (0..config.threads.clamp(1, THREADS_MAX)).map(start).collect::<io::Result<Vec<_>>>()?;
         let ports = Arc::new(Ports::new(config.bind, config.ports));
@@ -151,13 +153,13 @@ impl Engine {
         self.shared.ports.reserve()
     }
 
-    /// Opens a leg on a port: from now on it sends silence, where that may be, and hears. The thread with the fewest
-    /// legs takes it.
+    /// Opens a leg on a port: from now on it sends silence, where that may be, and hears. The thread with the
+    /// fewest legs takes it.
     ///
     /// # Errors
     /// The port is given back then.
     pub fn open(&self, port: Port, agreed: Agreed) -> Result<LegHandle, Refused> {
-        let legs = |hand: &&Hand| hand.gauges.legs.load(Ordering::Relaxed);
+        let legs = |hand: &&Hand| hand.board.legs.load(Ordering::Relaxed);
         let hand = self.shared.workers.iter().min_by_key(legs).ok_or(Refused::Stopped)?;
         self.open_on(hand, port, agreed)
     }
@@ -174,12 +176,13 @@ impl Engine {
     #[must_use]
     pub fn load(&self) -> Load {
         let empty = Load { ports_free: self.shared.ports.free(), ..Load::default() };
-        self.shared.workers.iter().fold(empty, |sum, Hand { gauges, .. }| Load {
-            legs: sum.legs + gauges.legs.load(Ordering::Relaxed),
-            ticks: sum.ticks + gauges.ticks.load(Ordering::Relaxed),
-            skipped_ms: sum.skipped_ms + gauges.skipped_ms.load(Ordering::Relaxed),
-            packets_in: sum.packets_in + gauges.packets_in.load(Ordering::Relaxed),
-            packets_out: sum.packets_out + gauges.packets_out.load(Ordering::Relaxed),
+        self.shared.workers.iter().fold(empty, |sum, Hand { board, .. }| Load {
+            threads: sum.threads + usize::from(!board.ended.load(Ordering::Relaxed)),
+            legs: sum.legs + board.legs.load(Ordering::Relaxed),
+            ticks: sum.ticks + board.ticks.load(Ordering::Relaxed),
+            skipped_ms: sum.skipped_ms + board.skipped_ms.load(Ordering::Relaxed),
+            packets_in: sum.packets_in + board.packets_in.load(Ordering::Relaxed),
+            packets_out: sum.packets_out + board.packets_out.load(Ordering::Relaxed),
             ..sum
         })
     }
@@ -190,28 +193,25 @@ impl Engine {
             return Err(Refused::WrongFamily);
         }
         let beginning = beginning()?;
-        if hand.gauges.legs.fetch_add(1, Ordering::Relaxed) >= LEGS_MAX {
-            hand.gauges.legs.fetch_sub(1, Ordering::Relaxed);
+        if hand.board.legs.fetch_add(1, Ordering::Relaxed) >= LEGS_MAX {
+            hand.board.legs.fetch_sub(1, Ordering::Relaxed);
             return Err(Refused::Busy);
         }
         let leg = LegId(self.shared.legs_named.fetch_add(1, Ordering::Relaxed));
-        let closing = Arc::new(AtomicBool::new(false));
-        let open = Command::Open { leg, port, agreed, beginning, closing: Arc::clone(&closing) };
-        if let Err(refused) = hand.order(open) {
-            hand.gauges.legs.fetch_sub(1, Ordering::Relaxed);
+        if let Err(refused) = hand.order(Command::Open { leg, port, agreed, beginning }) {
+            hand.board.legs.fetch_sub(1, Ordering::Relaxed);
             return Err(refused);
         }
-        Ok(LegHandle { id: leg, hand: hand.clone(), closing, ipv6 })
+        Ok(LegHandle { id: leg, hand: hand.clone(), ipv6 })
     }
 }
 
-/// A leg, held by whoever leads its call. Dropping it closes the leg within 20 ms and frees its port; that needs no room in
-/// any queue and cannot fail.
+/// A leg, held by whoever leads its call. Dropping it closes the leg within 20 ms and frees its port; that
+/// needs no room in any queue and cannot fail.
 #[derive(Debug)]
 pub struct LegHandle {
     id: LegId,
     hand: Hand,
-    closing: Arc<AtomicBool>,
     ipv6: bool,
 }
 
@@ -222,8 +222,9 @@ impl LegHandle {
         self.id
     }
 
-    /// Plays the clips one after another without a gap, instead of what is playing. While the leg may not send, the prompt
-    /// waits. [`Happened::Played`](crate::Happened::Played) tells when its last packet was sent.
+    /// Plays the clips one after another without a gap, instead of what is playing. While the leg may not
+    /// send, the prompt waits. [`Happened::Played`](crate::Happened::Played) tells when its last packet was
+    /// sent.
     ///
     /// # Errors
     /// Nothing changes then.
@@ -253,9 +254,10 @@ impl LegHandle {
         self.hand.order(Command::Update { leg: self.id, agreed })
     }
 
-    /// Records the caller until a pause, the longest time, or [`record_stop`](Self::record_stop). The beep, if one is
-    /// wanted, replaces what is playing; cut by another command to play or stop, the recording begins at once.
-    /// [`Happened::Recorded`](crate::Happened::Recorded) brings the recording, when the leg is closed too.
+    /// Records the caller until a pause, the longest time, or [`record_stop`](Self::record_stop). The beep,
+    /// if one is wanted, replaces what is playing; cut by another command to play or stop, the recording
+    /// begins at once. [`Happened::Recorded`](crate::Happened::Recorded) brings the recording, when the leg
+    /// is closed too.
     ///
     /// # Errors
     /// Nothing changes then.
@@ -271,13 +273,13 @@ impl LegHandle {
         self.hand.order(Command::StopRecording { leg: self.id })
     }
 
-    /// Sends what each of the two hears to the other, audio and keys, in the codec that it has there. Keys are told
-    /// as ever, and a prompt played on one of them goes before what it would be sent.
+    /// Sends what each of the two hears to the other, audio and keys, in the codec that it has there. Keys
+    /// are told as ever, and a prompt played on one of them goes before what it would be sent.
     ///
     /// # Errors
     /// Nothing changes then.
     pub fn relay(&self, other: &Self) -> Result<(), Refused> {
-        if !Arc::ptr_eq(&self.hand.gauges, &other.hand.gauges) {
+        if !Arc::ptr_eq(&self.hand.board, &other.hand.board) {
             return Err(Refused::Apart);
         }
         self.hand.order(Command::Relay { legs: [self.id, other.id] })
@@ -297,7 +299,7 @@ impl LegHandle {
 
 impl Drop for LegHandle {
     fn drop(&mut self) {
-        self.closing.store(true, Ordering::Relaxed);
+        self.hand.board.close(self.id);
     }
 }
 

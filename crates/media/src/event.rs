@@ -49,7 +49,8 @@ pub enum Happened {
         /// What was recorded.
         recording: Recording,
     },
-    /// Nothing came from the peer, who may send, for the configured time. Told again only after something came.
+    /// Nothing came from the peer, who may send, for the configured time. Told again only after something
+    /// came.
     RtpSilence,
     /// The leg is gone and its port is free: its last event.
     Closed {
@@ -65,7 +66,7 @@ pub struct Stats {
     pub sent_packets: u64,
     /// The bytes in their payloads.
     pub sent_octets: u64,
-    /// Packets that the kernel would not send, mostly because the peer's port is closed.
+    /// Packets that the kernel would not send, and answers that nobody listens where we send (ICMP).
     pub send_faults: u64,
     /// What came from the peer.
     pub arrived: Arrived,

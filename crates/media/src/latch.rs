@@ -3,15 +3,15 @@
 //! We send to the address of the SDP until somebody speaks. Then:
 //!
 //! 1. A packet from the SDP's address settles it at once.
-//! 2. Somebody else (a caller behind NAT, whose SDP names an inside address) is answered and heard from the first
-//!    packet on, but settled only after [`TRIAL_PACKETS`] in sequence; until then the SDP's address wins, and after
-//!    [`TRIAL_IDLE`] without a packet the next one may try.
+//! 2. Somebody else (a caller behind NAT, whose SDP names an inside address) is answered and heard from the
+//!    first packet on, but settled only after [`TRIAL_PACKETS`] in sequence; until then the SDP's address
+//!    wins, and after [`TRIAL_IDLE`] without a packet the next one may try.
 //! 3. Once settled, the socket is connected: the kernel drops what others send.
-//! 4. When the settled peer is silent for [`RELATCH_AFTER`], the socket is opened again, but only for the same
-//!    address, for the SDP's, and for the same source (SSRC) from a new address, which is a NAT that forgot. A
-//!    stranger who sprays packets over our ports knows none of them.
-//! 5. A new address in the SDP begins anew; the former peer, whose last packets are still on their way, is not
-//!    believed again unless the SDP names it.
+//! 4. When the settled peer is silent for [`RELATCH_AFTER`], the socket is opened again, but only for the
+//!    same address, for the SDP's, and for the same source (SSRC) from a new address, which is a NAT that
+//!    forgot. A stranger who sprays packets over our ports knows none of them.
+//! 5. A new address in the SDP begins anew; the former peer, whose last packets are still on their way, is
+//!    not believed again unless the SDP names it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -146,8 +146,8 @@ mod tests {
 
     use super::*;
 
-    /// One line of a transcript: who sends at which millisecond, its source and sequence number, and whether it is
-    /// admitted; or a new address in the SDP.
+    /// One line of a transcript: who sends at which millisecond, its source and sequence number, and whether
+    /// it is admitted; or a new address in the SDP.
     enum Line {
         From(&'static str, u64, u32, u16, bool),
         Named(&'static str),
@@ -212,8 +212,8 @@ mod tests {
 
     #[test]
     fn one_stray_packet_does_not_keep_the_caller_out() {
-        let mut lines = vec![From("x", 0, 9, 1, true), From("n", 50, 1, 0, false)];
-        lines.extend(trial("n", 120, 1, 5));
+        let mut lines = vec![From("x", 0, 9, 1, true), From("n", 100, 1, 0, false)];
+        lines.extend(trial("n", 101, 1, 5));
         assert_eq!(play(&lines), ("n".into(), Some("n".into())));
     }
 
@@ -241,7 +241,7 @@ mod tests {
         let rebound = [first, stranger, From("n", 600, 1, 30, true), From("s", 620, 1, 31, false)];
         assert_eq!(play(&rebound), ("n".into(), Some("n".into())));
         assert_eq!(
-            play(&[From("s", 0, 1, 1, true), From("n", 499, 1, 30, false)]),
+            play(&[From("s", 0, 1, 1, true), From("n", 500, 1, 30, false)]),
             ("s".into(), Some("s".into()))
         );
     }

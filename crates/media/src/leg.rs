@@ -1,4 +1,5 @@
-//! One leg of a call: everything it knows and decides. No socket, no clock: the thread that owns it has those.
+//! One leg of a call: everything it knows and decides. No socket, no clock: the thread that owns it has
+//! those.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -19,12 +20,13 @@ use crate::speaker::{Beginning, PACKET_MAX, Played, Playing, Source, Speaker};
 use crate::sys::DATAGRAM_BYTES_MAX;
 use crate::wheel::{Step, TURN_MS, Tick};
 
-/// Keys that wait in a leg while nobody takes its events; more are dropped and counted. A caller presses some four a
-/// second, so these are 8 s of furious typing.
+/// Keys that wait in a leg while nobody takes its events; more are dropped and counted. A caller presses some
+/// four a second, so these are 8 s of furious typing.
 pub const KEYS_WAITING_MAX: usize = 32;
 
-/// Events that wait in a leg while nobody takes them. What commands led to has room behind the keys: one recording
-/// and some thirty prompts, whose sender would have to be alive without listening for as long as they play.
+/// Events that wait in a leg while nobody takes them. What commands led to has room behind the keys: one
+/// recording and some thirty prompts, whose sender would have to be alive without listening for as long as
+/// they play.
 pub const EVENTS_WAITING_MAX: usize = 2 * KEYS_WAITING_MAX;
 
 /// One leg of a call.
@@ -73,7 +75,7 @@ impl Leg {
         Self {
             agreed,
             rtp_silence_after,
-            latch: Latch::new(agreed.remote),
+            latch: Latch::new(agreed.named_remote()),
             speaker: Speaker::new(beginning, tick),
             reception: Reception::default(),
             keys: agreed.events.map(Receiver::new),
@@ -89,14 +91,14 @@ impl Leg {
 
     /// Takes what a new offer and answer agreed.
     pub(crate) fn update(&mut self, agreed: Agreed, now: Duration) {
-        self.latch.rename(agreed.remote);
+        self.latch.rename(agreed.named_remote());
         if agreed.events != self.agreed.events {
             self.keys = agreed.events.map(Receiver::new);
         }
         if agreed.direction.receives() && !self.agreed.direction.receives() {
             self.alive = now;
         }
-        self.agreed = Agreed { remote: agreed.remote.or(self.agreed.remote), ..agreed };
+        self.agreed = agreed;
     }
 
     /// Plays the clips without a gap instead of what was playing.
@@ -250,6 +252,11 @@ impl Leg {
         } else {
             self.stats.send_faults += 1;
         }
+    }
+
+    /// Something sent earlier came back: nobody listens there.
+    pub(crate) fn bounced(&mut self) {
+        self.stats.send_faults += 1;
     }
 
     /// Looks at what passes with time: the peer's silence, the recording's end, the latch.

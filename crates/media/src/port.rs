@@ -10,8 +10,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::sys;
 
-/// What a socket may hold of datagrams not yet taken, in bytes as the kernel counts them (it doubles the number).
-/// A 20 ms packet of G.711 counts as 768: 80 of them, 1.6 s of a stream. 5,000 flooded sockets hold 320 MiB.
+/// What a socket may hold of datagrams not yet taken, in bytes as the kernel counts them (it doubles the
+/// number). A 20 ms packet of G.711 counts as 768: 80 of them, 1.6 s of a stream. 5,000 flooded sockets hold
+/// 320 MiB.
 const SOCKET_BUFFER_BYTES: usize = 32 * 1024;
 
 /// Expedited forwarding (RFC 3246), the class of telephony (RFC 4594, 4.1), in the upper six bits.

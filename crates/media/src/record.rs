@@ -7,7 +7,8 @@ use aftercall_wire::rtp::{Header, timestamp_after};
 use crate::decimate::TELEPHONE_HZ;
 use crate::reception::Order;
 
-/// The longest recording. Two minutes at 8,000 samples of two bytes a second are 1.9 MB for each leg that records.
+/// The longest recording. Two minutes at 8,000 samples of two bytes a second are 1.9 MB for each leg that
+/// records.
 pub const RECORDING_MAX: Duration = Duration::from_secs(120);
 
 /// Samples a millisecond.
@@ -16,13 +17,15 @@ const SAMPLES_A_MS: u64 = TELEPHONE_HZ as u64 / 1000;
 /// The stretch whose loudness is judged at once, in samples: 10 ms.
 const FRAME: usize = 80;
 
-/// How far a stream may jump ahead of the time that passed, in samples: one second. Further, its clock was set anew.
+/// How far a stream may jump ahead of the time that passed, in samples: one second. Further, its clock was
+/// set anew.
 const JUMP_MAX: i64 = TELEPHONE_HZ as i64;
 
 /// So many voiced frames in a row are speech; fewer are a click.
 const CLICK_FRAMES_MAX: u32 = 2;
 
-/// What is kept after the last word when a pause ends the recording, in samples: 200 ms, so that no word is clipped.
+/// What is kept after the last word when a pause ends the recording, in samples: 200 ms, so that no word is
+/// clipped.
 const TAIL: usize = 1600;
 
 /// Quieter is silence whatever the line's noise: -50 dB below full scale, in squared sample values.

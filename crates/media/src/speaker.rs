@@ -1,9 +1,10 @@
 //! One stream of RTP going out: its counters, and what it says.
 //!
-//! The stream never pauses of its own accord. When nothing is played it carries silence, so that NAT bindings and the
-//! peer's jitter buffer live and every prompt begins at once. Time stamps follow the clock: what was not sent (on
-//! hold, or because the machine stood still) leaves a gap in them, and the packet after it has the marker (RFC 3551,
-//! 4.1); the sequence numbers have no gap. A prompt waits while nothing may be sent, and loses nothing.
+//! The stream never pauses of its own accord. When nothing is played it carries silence, so that NAT bindings
+//! and the peer's jitter buffer live and every prompt begins at once. Time stamps follow the clock: what was
+//! not sent (on hold, or because the machine stood still) leaves a gap in them, and the packet after it has
+//! the marker (RFC 3551, 4.1); the sequence numbers have no gap. A prompt waits while nothing may be sent,
+//! and loses nothing.
 
 use std::sync::Arc;
 
@@ -137,8 +138,8 @@ impl Speaker {
         self.playing.take().map(|playing| playing.what)
     }
 
-    /// The packet that is due at `tick`, if one is. Ask at every tick of the leg at which it may send; where it may
-    /// not, call [`pause`](Self::pause).
+    /// The packet that is due at `tick`, if one is. Ask at every tick of the leg at which it may send; where
+    /// it may not, call [`pause`](Self::pause).
     pub(crate) fn speak(
         &mut self,
         tick: Tick,
@@ -183,7 +184,8 @@ impl Speaker {
         self.playing.is_some()
     }
 
-    /// Makes a packet of another stream one of ours: writes its header before the payload that lies in `out` already.
+    /// Makes a packet of another stream one of ours: writes its header before the payload that lies in `out`
+    /// already.
     pub(crate) fn relay(
         &mut self,
         tick: Tick,

@@ -66,7 +66,8 @@ pub(crate) fn random<const N: usize>() -> io::Result<[u8; N]> {
     if usize::try_from(filled) == Ok(N) { Ok(bytes) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Undoes `connect`: datagrams from every address are let in again. The port stays bound.
+/// Undoes `connect`: datagrams from every address are let in again. The port stays bound if it was asked for by
+/// its number; one that the kernel chose would be given up.
 ///
 /// # Errors
 /// The kernel's.
@@ -197,13 +198,15 @@ impl Inbox {
         let length = self.headers[index].name_length;
         match libc::c_int::from(self.names[index].ss_family) {
             libc::AF_INET if length >= size_of_u32::<libc::sockaddr_in>() => {
-                // SAFETY: the storage is larger than a sockaddr_in and aligned for it, and says that it holds one.
+                // SAFETY: the storage is larger than a sockaddr_in and aligned for it, and says that it holds
+                // one.
                 let v4 = unsafe { name.cast::<libc::sockaddr_in>().read() };
                 let ip = Ipv4Addr::from(v4.sin_addr.s_addr.to_ne_bytes());
                 Some(SocketAddr::from((ip, u16::from_be(v4.sin_port))))
             }
             libc::AF_INET6 if length >= size_of_u32::<libc::sockaddr_in6>() => {
-                // SAFETY: the storage is larger than a sockaddr_in6 and aligned for it, and says that it holds one.
+                // SAFETY: the storage is larger than a sockaddr_in6 and aligned for it, and says that it
+                // holds one.
                 let v6 = unsafe { name.cast::<libc::sockaddr_in6>().read() };
                 let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
                 // Without flow label: only addresses and scopes are compared.
@@ -244,4 +247,85 @@ fn read_clock(clock: libc::clockid_t) -> Duration {
 
 const fn size_of_u32<T>() -> libc::socklen_t {
     size_of::<T>() as libc::socklen_t
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(ip: &str) -> (UdpSocket, UdpSocket) {
+        let (a, b) = (UdpSocket::bind((ip, 0)).unwrap(), UdpSocket::bind((ip, 0)).unwrap());
+        a.connect(b.local_addr().unwrap()).unwrap();
+        stamp_arrivals(&b).unwrap();
+        (a, b)
+    }
+
+    #[test]
+    fn datagrams_come_whole_with_their_sender_and_the_time_they_came() {
+        for ip in ["127.0.0.1", "::1"] {
+            if UdpSocket::bind((ip, 0)).is_err() {
+                eprintln!("{ip} is not on this machine");
+                continue;
+            }
+            let (a, b) = pair(ip);
+            let mut inbox = Inbox::new();
+            assert_eq!(inbox.take(&b).unwrap(), 0, "an empty socket does not block");
+            let before = calendar();
+            for datagram in
+                [&b"one"[..], b"", &[7; DATAGRAM_BYTES_MAX], &[7; DATAGRAM_BYTES_MAX + 1], b"last"]
+            {
+                a.send(datagram).unwrap();
+            }
+            assert_eq!(inbox.take(&b).unwrap(), 5);
+            let got: Vec<_> = (0..5).map(|index| inbox.get(index)).collect();
+            let bytes: Vec<_> = got.iter().map(|datagram| datagram.bytes).collect();
+            assert_eq!(
+                bytes,
+                [Some(&b"one"[..]), Some(b""), Some(&[7; DATAGRAM_BYTES_MAX]), None, Some(b"last")]
+            );
+            assert!(got.iter().all(|datagram| datagram.from == a.local_addr().ok()));
+            let stamps: Vec<_> = got.iter().map(|datagram| datagram.stamp.unwrap()).collect();
+            assert!(stamps.is_sorted() && stamps[0] >= before && stamps[4] <= calendar());
+        }
+    }
+
+    #[test]
+    fn one_batch_is_taken_at_a_time() {
+        let (a, b) = pair("127.0.0.1");
+        for number in 0..=BATCH as u8 {
+            a.send(&[number]).unwrap();
+        }
+        let mut inbox = Inbox::new();
+        assert_eq!(inbox.take(&b).unwrap(), BATCH);
+        assert_eq!(inbox.take(&b).unwrap(), 1);
+        assert_eq!(inbox.get(0).bytes, Some(&[BATCH as u8][..]));
+    }
+
+    #[test]
+    fn a_disconnected_socket_hears_everybody_again_on_the_same_port() {
+        let [a, b, stranger] = [(); 3].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+        let address = b.local_addr().unwrap();
+        drop(b);
+        let b = UdpSocket::bind(address).unwrap();
+        b.connect(a.local_addr().unwrap()).unwrap();
+        stranger.send_to(b"dropped by the kernel", address).unwrap();
+        disconnect(&b).unwrap();
+        stranger.send_to(b"heard", address).unwrap();
+        let mut inbox = Inbox::new();
+        assert_eq!(inbox.take(&b).unwrap(), 1);
+        assert_eq!(
+            (inbox.get(0).bytes, inbox.get(0).from),
+            (Some(&b"heard"[..]), stranger.local_addr().ok())
+        );
+        assert_eq!(b.local_addr().unwrap(), address);
+    }
+
+    #[test]
+    fn random_bytes_differ_and_the_clock_does_not_go_back() {
+        assert_ne!(random::<16>().unwrap(), random::<16>().unwrap());
+        let before = monotonic();
+        sleep_until(before);
+        sleep_until(before + Duration::from_millis(1));
+        assert!(monotonic() >= before + Duration::from_millis(1));
+    }
 }

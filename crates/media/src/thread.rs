@@ -2,9 +2,9 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::agreed::Agreed;
@@ -18,15 +18,15 @@ use crate::speaker::{Beginning, PACKET_MAX};
 use crate::sys::{self, BATCH, Datagram, Inbox};
 use crate::wheel::{Seat, Tick, Wheel, resume};
 
-/// Batches taken from one socket at one visit: 32 datagrams in 20 ms, 32 times what a telephone sends. What a flood
-/// leaves behind fills the socket's buffer, and the kernel drops the rest.
+/// Batches taken from one socket at one visit: 32 datagrams in 20 ms, 32 times what a telephone sends. What a
+/// flood leaves behind fills the socket's buffer, and the kernel drops the rest.
 const BATCHES_A_VISIT: usize = 4;
 
 /// A datagram's stamp further back than this is not believed: the calendar clock was set meanwhile.
 const WAITED_MAX: Duration = Duration::from_secs(10);
 
-/// Commands that wait for a thread: one for each leg of a full one within the 20 ms it may sleep. Some 120 bytes each
-/// are half a megabyte.
+/// Commands that wait for a thread: one for each leg of a full one within the 20 ms it may sleep. Some 120
+/// bytes each are half a megabyte.
 pub(crate) const COMMANDS_MAX: usize = LEGS_MAX;
 
 /// Legs of one thread. At 24 % of a core for each thousand, more than these would be late.
@@ -37,7 +37,7 @@ pub(crate) type Sink = Arc<dyn Fn(Event) -> Result<(), Event> + Send + Sync>;
 
 /// What a thread is asked to do.
 pub(crate) enum Command {
-    Open { leg: LegId, port: Port, agreed: Agreed, beginning: Beginning, closing: Arc<AtomicBool> },
+    Open { leg: LegId, port: Port, agreed: Agreed, beginning: Beginning },
     Update { leg: LegId, agreed: Agreed },
     Play { leg: LegId, play: PlayId, clips: Vec<Arc<Clip>> },
     Stop { leg: LegId },
@@ -47,14 +47,29 @@ pub(crate) enum Command {
     Part { leg: LegId },
 }
 
-/// What a thread counts, for whoever looks.
+/// What a thread and its handles both see.
 #[derive(Debug, Default)]
-pub(crate) struct Gauges {
+pub(crate) struct Board {
+    /// The legs to be closed. Each comes here once, so never more than [`LEGS_MAX`]: closing needs no room in
+    /// a queue.
+    closings: Mutex<Vec<LegId>>,
+    /// The thread is gone.
+    pub(crate) ended: AtomicBool,
     pub(crate) legs: AtomicUsize,
     pub(crate) ticks: AtomicU64,
     pub(crate) skipped_ms: AtomicU64,
     pub(crate) packets_in: AtomicU64,
     pub(crate) packets_out: AtomicU64,
+}
+
+impl Board {
+    pub(crate) fn close(&self, leg: LegId) {
+        self.closings.lock().unwrap_or_else(PoisonError::into_inner).push(leg);
+    }
+
+    fn take_closings(&self) -> Vec<LegId> {
+        std::mem::take(&mut self.closings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// A leg with its socket, in its place.
@@ -65,7 +80,6 @@ struct Seated {
     /// `None` once the leg is closed and only its last events are to be told.
     port: Option<Port>,
     connected: Option<SocketAddr>,
-    closing: Arc<AtomicBool>,
 }
 
 /// The moment of one tick.
@@ -80,7 +94,7 @@ struct Moment {
 pub(crate) struct Given {
     pub(crate) commands: Receiver<Command>,
     pub(crate) sink: Sink,
-    pub(crate) gauges: Arc<Gauges>,
+    pub(crate) board: Arc<Board>,
     pub(crate) rtp_silence_after: Duration,
     pub(crate) beep: Arc<Clip>,
 }
@@ -134,7 +148,7 @@ impl Worker {
     fn catch_up(&mut self, past: Tick) -> Tick {
         let present = self.moment().tick;
         let mut done = resume(past, present);
-        self.given.gauges.skipped_ms.fetch_add(done.0 - past.0, Ordering::Relaxed);
+        self.given.board.skipped_ms.fetch_add(done.0 - past.0, Ordering::Relaxed);
         while let Some(tick) = self.wheel.next(done).filter(|&tick| tick <= present) {
             self.turn(tick);
             done = tick;
@@ -152,7 +166,7 @@ impl Worker {
             if seated.tell_all(&self.given.sink) == Told::Everything && seated.port.is_none() {
                 self.wheel.leave(place, seated.seat);
                 self.legs.forget(seated.id);
-                self.given.gauges.legs.fetch_sub(1, Ordering::Relaxed);
+                self.given.board.legs.fetch_sub(1, Ordering::Relaxed);
                 continue;
             }
             let step = seated.leg.step();
@@ -163,14 +177,17 @@ impl Worker {
             self.legs.lower(place, seated);
         }
         self.round = round;
-        let gauges = &self.given.gauges;
-        gauges.ticks.fetch_add(1, Ordering::Relaxed);
-        gauges.packets_in.fetch_add(std::mem::take(&mut self.tools.packets_in), Ordering::Relaxed);
-        gauges.packets_out.fetch_add(std::mem::take(&mut self.tools.packets_out), Ordering::Relaxed);
+        let board = &self.given.board;
+        board.ticks.fetch_add(1, Ordering::Relaxed);
+        board.packets_in.fetch_add(std::mem::take(&mut self.tools.packets_in), Ordering::Relaxed);
+        board.packets_out.fetch_add(std::mem::take(&mut self.tools.packets_out), Ordering::Relaxed);
     }
 
-    /// Does what has been asked, at most as much as the queue holds, so that a busy caller cannot stop the wheel.
+    /// Does what has been asked, at most as much as the queue holds, so that a busy caller cannot stop the
+    /// wheel.
     fn obey_all(&mut self) -> Handles {
+        // Taken first and done last: the command that opens a leg is in the queue before its closing is here.
+        let closings = self.given.board.take_closings();
         for _ in 0..COMMANDS_MAX {
             match self.given.commands.try_recv() {
                 Ok(command) => self.obey(command),
@@ -178,20 +195,31 @@ impl Worker {
                 Err(TryRecvError::Disconnected) => return Handles::Gone,
             }
         }
+        for leg in closings {
+            self.close(leg);
+        }
         Handles::Held
+    }
+
+    /// Closes a leg. It keeps its seat until its last events are told.
+    fn close(&mut self, leg: LegId) {
+        self.part(leg);
+        if let Some(seated) = self.legs.get_mut(leg) {
+            seated.close(sys::monotonic());
+        }
     }
 
     fn obey(&mut self, command: Command) {
         let now = sys::monotonic();
         match command {
-            Command::Open { leg, port, agreed, beginning, closing } => {
+            Command::Open { leg, port, agreed, beginning } => {
                 let tick = self.moment().tick;
                 let agreed = reachable(&port, agreed);
                 let state = Leg::new(agreed, self.given.rtp_silence_after, beginning, tick, now);
                 let wheel = &mut self.wheel;
                 self.legs.insert(leg, |place| {
                     let seat = wheel.seat(place, state.step(), tick);
-                    Seated { id: leg, leg: state, seat, port: Some(port), connected: None, closing }
+                    Seated { id: leg, leg: state, seat, port: Some(port), connected: None }
                 });
             }
             Command::Update { leg, agreed } => {
@@ -206,7 +234,7 @@ impl Worker {
                 self.with(leg, |leg, _| leg.stop_recording(RecordEnd::Stopped, now))
             }
             Command::Relay { legs: [a, b] } => {
-                if self.legs.get_mut(a).is_some() && self.legs.get_mut(b).is_some() {
+                if self.is_open(a) && self.is_open(b) {
                     self.part(a);
                     self.part(b);
                     self.with(a, |leg, _| leg.join(b));
@@ -224,6 +252,10 @@ impl Worker {
         }
     }
 
+    fn is_open(&mut self, leg: LegId) -> bool {
+        self.legs.get_mut(leg).is_some_and(|seated| seated.port.is_some())
+    }
+
     fn part(&mut self, leg: LegId) {
         let partner = self.legs.get_mut(leg).and_then(|seated| seated.leg.partner());
         for leg in [Some(leg), partner].into_iter().flatten() {
@@ -238,7 +270,7 @@ impl Worker {
         for leg in self.legs.ids().collect::<Vec<_>>() {
             if let Some(seated) = self.legs.get_mut(leg) {
                 seated.close(now);
-                // Nobody is left who could take more room for it later.
+                // Events for which there is no room now go with the engine.
                 seated.tell_all(&self.given.sink);
             }
         }
@@ -248,6 +280,12 @@ impl Worker {
         let (now, calendar) = (sys::monotonic(), sys::calendar());
         let ms = now.saturating_sub(self.origin).as_millis();
         Moment { tick: Tick(u64::try_from(ms).unwrap_or(u64::MAX)), now, calendar }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.given.board.ended.store(true, Ordering::Relaxed);
     }
 }
 
@@ -268,13 +306,6 @@ impl Seated {
         if self.port.is_none() {
             return;
         }
-        if self.closing.load(Ordering::Relaxed) {
-            if let Some(partner) = self.leg.partner().and_then(|partner| others.get_mut(partner)) {
-                partner.leg.part();
-            }
-            self.close(moment.now);
-            return;
-        }
         self.receive(moment, tools, others);
         self.leg.watch(moment.now);
         self.settle();
@@ -286,8 +317,11 @@ impl Seated {
     fn receive(&mut self, moment: Moment, tools: &mut Tools, others: &mut Slab<Seated>) {
         for _ in 0..BATCHES_A_VISIT {
             let Some(port) = &self.port else { return };
-            // A fault here is an answer to something we sent, and says nothing of what we receive.
-            let count = tools.inbox.take(port.socket()).unwrap_or(0);
+            let Ok(count) = tools.inbox.take(port.socket()) else {
+                // The fault is an answer to something we sent; what we received is behind it.
+                self.leg.bounced();
+                continue;
+            };
             tools.packets_in += count as u64;
             for index in 0..count {
                 let Datagram { bytes, from: Some(from), stamp } = tools.inbox.get(index) else { continue };
@@ -362,4 +396,24 @@ impl Moment {
 
 fn reachable(port: &Port, agreed: Agreed) -> Agreed {
     Agreed { remote: agreed.remote.map(|remote| port.reachable(remote)), ..agreed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_datagram_came_as_long_ago_as_its_stamp_says_unless_the_calendar_was_set() {
+        let ms = Duration::from_millis;
+        let moment = Moment { tick: Tick(0), now: ms(50_000), calendar: ms(1_000_000) };
+        for (what, stamp, expected) in [
+            ("just now", Some(ms(1_000_000)), ms(50_000)),
+            ("15 ms ago", Some(ms(999_985)), ms(49_985)),
+            ("since the clocks were read", Some(ms(1_000_001)), ms(50_000)),
+            ("the calendar was put forward an hour", Some(ms(0)), ms(50_000)),
+            ("no stamp", None, ms(50_000)),
+        ] {
+            assert_eq!(moment.arrival(stamp), expected, "{what}");
+        }
+    }
 }

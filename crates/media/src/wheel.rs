@@ -6,7 +6,8 @@ pub(crate) const TURN_MS: u64 = 20;
 const SLOTS: usize = TURN_MS as usize;
 
 /// How late the wheel may be, in milliseconds, before it leaves time out instead of making up for it: three
-/// turns, so that a leg sends at most three packets of 20 ms at once. Jitter buffers take that; a longer burst they drop.
+/// turns, so that a leg sends at most three packets of 20 ms at once. Jitter buffers take that; a longer
+/// burst they drop.
 pub(crate) const CATCH_UP_MS: u64 = 3 * TURN_MS;
 
 /// Whole milliseconds of the engine's clock.
@@ -51,8 +52,8 @@ pub(crate) struct Wheel {
 }
 
 impl Wheel {
-    /// Seats a leg in the emptiest slot, so that the load is spread over the turn; of equals in the first that
-    /// comes after `now`.
+    /// Seats a leg in the emptiest slot, so that the load is spread over the turn; of equals in the first
+    /// that comes after `now`.
     pub(crate) fn seat(&mut self, leg: u32, step: Step, now: Tick) -> Seat {
         let first = (now.0 + 1) % TURN_MS;
         let slot = (0..SLOTS).map(|after| (first as usize + after) % SLOTS).min_by_key(|&slot| {

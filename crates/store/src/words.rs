@@ -74,6 +74,13 @@ impl SessionId {
     }
 }
 
+impl FromStr for SessionId {
+    type Err = IdFault;
+    fn from_str(text: &str) -> Result<Self, IdFault> {
+        Self::new(text)
+    }
+}
+
 /// How the rating reached the caller: `phone`, `web`, `sms`; lower-case letters, digits, `-`, `_`, `.`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Channel(String);
@@ -95,6 +102,13 @@ impl Channel {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl FromStr for Channel {
+    type Err = IdFault;
+    fn from_str(text: &str) -> Result<Self, IdFault> {
+        Self::new(text)
     }
 }
 
@@ -136,6 +150,13 @@ impl Comment {
     }
 }
 
+impl FromStr for Comment {
+    type Err = CommentFault;
+    fn from_str(text: &str) -> Result<Self, CommentFault> {
+        Self::new(text)
+    }
+}
+
 impl fmt::Debug for Comment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"… {} characters\"", self.0.chars().count())
@@ -147,9 +168,9 @@ impl fmt::Debug for Comment {
 pub struct Said(String);
 
 impl Said {
-    /// Keeps the answer as the engine put it.
+    /// Keeps the answer as the engine put it; for U+0000, which a database cannot keep, U+FFFD.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self(text.into().replace('\0', "\u{FFFD}"))
     }
 
     /// The one way to the plain text.

@@ -18,7 +18,7 @@ impl Digit {
         all
     };
 
-    /// The digit of an event code, 0-15 (RFC 4733, table 3); `None` for flash hook, tones and others.
+    /// The digit of an event code, 0-15 (RFC 4733, 3.2); `None` for flash hook, tones and others.
     #[must_use]
     pub const fn from_event(code: u8) -> Option<Self> {
         if code < 16 { Some(Self(code)) } else { None }
@@ -60,3 +60,21 @@ impl fmt::Debug for Digit {
 }
 
 const CHARS: &[u8; 16] = b"0123456789*#ABCD";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sixteen_digits_have_a_code_and_a_character_each() {
+        let chars: String = Digit::ALL.iter().map(|digit| digit.char()).collect();
+        assert_eq!(chars, "0123456789*#ABCD");
+        for (code, digit) in (0..16).zip(Digit::ALL) {
+            assert_eq!((digit.event(), Digit::from_event(code)), (code, Some(digit)));
+            assert_eq!(Digit::from_char(digit.char().to_ascii_lowercase()), Some(digit));
+            assert_eq!(format!("{digit} {digit:?}"), format!("{c} Digit({c})", c = digit.char()));
+        }
+        assert_eq!(Digit::from_event(16), None);
+        assert_eq!("EX-.é１".chars().find_map(Digit::from_char), None);
+    }
+}

@@ -5,10 +5,15 @@
 
 #![warn(missing_docs)]
 
+pub mod codec;
 pub mod digit;
 pub mod dtmf_info;
 pub mod g711;
+pub mod headers;
+pub mod identity;
 pub mod rtp;
+pub mod sdp;
 pub mod telephone_event;
 
+pub use codec::Codec;
 pub use digit::Digit;

@@ -136,8 +136,8 @@ const EXTENSION: u8 = 0b0001_0000;
 const CSRC_COUNT: u8 = 0b0000_1111;
 const MARKER: u8 = 0b1000_0000;
 
-/// SR, RR, SDES, BYE, APP, RTPFB, PSFB, XR. As RTP these would be payload types 72-79 with a
-/// marker, which RFC 3551 (table 4) keeps free for this very reason.
+/// SR, RR, SDES, BYE, APP, RTPFB, PSFB, XR. As RTP they would be payload types 72-79 with a marker:
+/// RFC 3551 reserves 72-76 for this reason, RFC 5761 (section 4) all of 64-95.
 const RTCP_TYPES: std::ops::RangeInclusive<u8> = 200..=207;
 
 fn after_extension(rest: &[u8]) -> Result<&[u8], Malformed> {

@@ -210,3 +210,21 @@ fn on_hold_nothing_is_played_and_no_time_runs_and_then_the_prompt_comes_again() 
     let line = call(csat(), "p h x");
     assert_eq!(line.record(), "- abandoned");
 }
+
+#[test]
+fn a_door_that_reports_the_prompts_end_does_not_end_a_question() {
+    use aftercall_core::{Heard, Session, What};
+    let survey = with_change();
+    let mut session = Session::new(&survey, None, std::collections::BTreeMap::new());
+    let mut say = |turn: u32, what: What| {
+        let (next, turn, _) = session.clone().hear(Heard { turn, what }, &survey);
+        session = next;
+        turn.number
+    };
+    assert_eq!(say(0, What::Start), 1);
+    assert_eq!(say(1, What::Played), 1, "the question waits for a key");
+    assert_eq!(say(1, What::Key { key: '5'.try_into().unwrap() }), 2);
+    assert_eq!(say(2, What::Played), 2, "the confirmation waits for a change of mind");
+    assert_eq!(say(2, What::Silence), 3);
+    assert_eq!(say(3, What::Played), 4);
+}

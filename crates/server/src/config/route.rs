@@ -86,13 +86,7 @@ impl Route {
         let survey = fields.required("application", application);
         let tenant = fields.optional("tenant", parsed::<TenantId>);
         let language = fields.optional("language", parsed::<Language>);
-        Some(Self {
-            name: name?,
-            pattern: pattern?,
-            survey: survey?,
-            tenant: tenant?,
-            language: language?,
-        })
+        Some(Self { name: name?, pattern: pattern?, survey: survey?, tenant: tenant?, language: language? })
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::writer::words::{Answered, Ended, Offered, Put, Said, Session, Started, Write};
 use aftercall_core::{Effect, Ending, OfferState};
-use aftercall_store::{Answered, Ended, Offered, Put, Said, Session, Started, Write};
 use jiff::Timestamp;
 
 /// A survey was put to the caller.
@@ -23,11 +23,25 @@ pub(super) fn effect(session: &Arc<Session>, effect: Effect, at: Timestamp) -> W
     let (answer, amends) = match effect {
         Effect::Started => return Write::Started(Started { session, at }),
         Effect::Ended(ending) => return Write::Ended(Ended { session, ending, at }),
-        Effect::Answer { question, key, score, value, main, state } => ((question, key, score, value, main, state), false),
-        Effect::Amended { question, key, score, value, main, state } => ((question, key, score, value, main, state), true),
+        Effect::Answer { question, key, score, value, main, state } => {
+            ((question, key, score, value, main, state), false)
+        }
+        Effect::Amended { question, key, score, value, main, state } => {
+            ((question, key, score, value, main, state), true)
+        }
     };
     let (question, key, score, value, main, state) = answer;
-    Write::Answered(Answered { session, question, key, score, value: Said::new(value), main, state, amends, at })
+    Write::Answered(Answered {
+        session,
+        question,
+        key,
+        score,
+        value: Said::new(value),
+        main,
+        state,
+        amends,
+        at,
+    })
 }
 
 /// A call that was to be asked and could not be.

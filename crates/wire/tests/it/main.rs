@@ -4,6 +4,9 @@
 
 mod dtmf_info;
 mod g711;
+mod headers;
+mod identity;
 mod reference;
 mod rtp;
+mod sdp;
 mod telephone_event;

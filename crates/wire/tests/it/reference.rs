@@ -63,3 +63,28 @@ fn folder() -> PathBuf {
     std::env::var_os(ELSEWHERE)
         .map_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/dtmf").into(), PathBuf::from)
 }
+
+/// A recorded SIP request, cut apart at the simplest.
+pub(crate) struct Request {
+    pub(crate) uri: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Request {
+    pub(crate) fn read(name: &str) -> Self {
+        let path = format!("{}/tests/vectors/sip/{name}.sip", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let (start, headers) = head.split_once("\r\n").unwrap();
+        let header = |line: &str| {
+            let (name, value) = line.split_once(':').unwrap();
+            (name.to_owned(), value.trim().to_owned())
+        };
+        Self {
+            uri: start.split(' ').nth(1).unwrap().to_owned(),
+            headers: headers.split("\r\n").map(header).collect(),
+            body: body.to_owned(),
+        }
+    }
+}

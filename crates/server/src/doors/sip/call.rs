@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::writer::words::Session;
 use aftercall_core::Conversation;
-use aftercall_media::{Agreed, LegHandle, Port};
-use aftercall_store::Session;
+use aftercall_media::{Agreed, LegHandle, LegId, Port};
 
 use super::negotiate::Local;
 use crate::signalling::CallKey;
@@ -48,7 +48,9 @@ pub(super) enum Media {
     Reserved { port: Port, agreed: Option<Agreed> },
     /// Sound flows, or is on hold.
     Open { leg: LegHandle, agreed: Agreed },
-    /// The leg is closing or closed: nothing more is played.
+    /// The leg was told to close; its last events are still to come.
+    Closing(LegId),
+    /// There is no media, and none will come.
     Closed,
 }
 
@@ -64,10 +66,36 @@ pub(super) enum KeysFrom {
 pub(super) enum Comment {
     None,
     /// It is being written; `hangup` when the caller has gone meanwhile.
-    Saving { hangup: bool },
+    Saving {
+        hangup: bool,
+    },
+}
+
+impl Leg {
+    /// Lets its media go. An open leg closes within 20 ms and says so.
+    pub(super) fn close_media(&mut self) {
+        self.media = match std::mem::replace(&mut self.media, Media::Closed) {
+            Media::Open { leg, .. } => {
+                let id = leg.id();
+                leg.close();
+                Media::Closing(id)
+            }
+            Media::Closing(id) => Media::Closing(id),
+            Media::Reserved { .. } | Media::Closed => Media::Closed,
+        };
+    }
+
+    fn has_media(&self) -> bool {
+        matches!(self.media, Media::Open { .. } | Media::Closing(_))
+    }
 }
 
 impl Call {
+    /// Whether some leg's media still has something to say.
+    pub(super) fn has_media(&self) -> bool {
+        self.legs.iter().any(Leg::has_media)
+    }
+
     /// The caller's leg: the first.
     pub(super) fn caller(&self) -> Option<&Leg> {
         self.legs.first()
@@ -81,7 +109,7 @@ impl Call {
     pub(super) fn media(&self) -> Option<&LegHandle> {
         match &self.caller()?.media {
             Media::Open { leg, .. } => Some(leg),
-            Media::Reserved { .. } | Media::Closed => None,
+            Media::Reserved { .. } | Media::Closing(_) | Media::Closed => None,
         }
     }
 

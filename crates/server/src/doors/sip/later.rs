@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::writer::words::Session;
 use aftercall_media::Recording;
-use aftercall_store::Session;
 use serde_json::json;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -48,7 +48,14 @@ impl Hands {
     }
 
     /// Tells a webhook what is known of this call.
-    pub(super) fn webhook(&self, number: CallNumber, call: &Call, step: &str, url: String, timeout: Duration) {
+    pub(super) fn webhook(
+        &self,
+        number: CallNumber,
+        call: &Call,
+        step: &str,
+        url: String,
+        timeout: Duration,
+    ) {
         let about = &call.kept.about;
         let body = json!({
             "call_id": call.kept.call,

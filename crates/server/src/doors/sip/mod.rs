@@ -8,13 +8,17 @@ mod call;
 mod facts;
 mod later;
 mod negotiate;
+mod open;
 mod orders;
 mod plan;
 mod recording;
 mod switchboard;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use open::{NotOpened, OpenDoor};
 
 use aftercall_media::{Engine, Event as MediaEvent};
 use tokio::sync::mpsc;
@@ -34,18 +38,18 @@ use switchboard::Switchboard;
 pub(crate) const CHANNEL: &str = "phone";
 
 /// Media events not yet heard: 2,000 calls of which each presses two keys at once.
-pub const MEDIA_EVENTS_MAX: usize = 4_096;
+const MEDIA_EVENTS_MAX: usize = 4_096;
 
 /// How long calls may go on after the server was told to stop, and then to say goodbye.
 const LAST_CALLS: Duration = Duration::from_secs(20);
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// What a PBX should wait before it sends the next call when there was no room (RFC 3261, 20.33).
+const RETRY_AFTER_SECONDS: NonZeroU32 = NonZeroU32::new(5).unwrap();
+
 /// What the door works with.
+#[derive(Clone)]
 pub struct Parts {
-    /// Sends and hears SIP.
-    pub signalling: Signalling,
-    /// Plays and hears RTP.
-    pub media: Engine,
     /// What the operator set.
     pub config: Arc<Config>,
     /// The surveys of this installation.
@@ -58,38 +62,23 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// What time it is.
     pub clock: Clock,
-    /// What takes time.
-    later: Hands,
 }
 
-/// The door, ready to be opened.
-pub struct SipDoor {
+/// The door's one task.
+struct SipDoor {
     switchboard: Switchboard,
     results: mpsc::Receiver<later::Later>,
 }
 
 impl SipDoor {
-    /// Puts the door together.
-    #[must_use]
-    #[expect(clippy::too_many_arguments, reason = "each is one part of the server, named at the one call")]
-    pub fn new(
-        signalling: Signalling,
-        media: Engine,
-        config: Arc<Config>,
-        surveys: Arc<Surveys>,
-        prompts: Arc<Prompts>,
-        writer: Writer,
-        metrics: Arc<Metrics>,
-        clock: Clock,
-    ) -> Self {
-        let (later, results) = Hands::new(config.data_dir.clone(), clock.clone());
-        let parts = Parts { signalling, media, config, surveys, prompts, writer, metrics, clock, later };
-        Self { switchboard: Switchboard::new(parts), results }
+    fn new(parts: Parts, signalling: Signalling, media: Engine) -> Self {
+        let (later, results) = Hands::new(parts.config.data_dir.clone(), parts.clock.clone());
+        Self { switchboard: Switchboard::new(parts, signalling, media, later), results }
     }
 
     /// Takes calls until told to stop, then lets those that are on end: by themselves for a while,
     /// then by saying goodbye. Everything heard is handed to the writer before this returns.
-    pub async fn serve(
+    async fn serve(
         mut self,
         mut signalling: mpsc::Receiver<Event>,
         mut media: mpsc::Receiver<MediaEvent>,
@@ -109,7 +98,7 @@ impl SipDoor {
             let wake = wake.into_iter().flatten().min();
             tokio::select! {
                 () = stop.cancelled(), if last_moment.is_none() => {
-                    self.switchboard.closing = true;
+                    self.switchboard.signalling.close(RETRY_AFTER_SECONDS);
                     last_moment = Some(now + LAST_CALLS);
                 }
                 Some(event) = signalling.recv() => self.switchboard.on_signalling(event),

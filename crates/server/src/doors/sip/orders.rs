@@ -6,7 +6,7 @@ use std::time::Duration;
 use aftercall_core::{Conversation, Order, Outcome, Spoken, What};
 use aftercall_media::{PlayId, RecordOrder, Refused};
 
-use super::call::{Call, CallNumber, Media};
+use super::call::{Call, CallNumber};
 use super::switchboard::{Switchboard, log_untaken};
 use crate::signalling::Target;
 
@@ -44,7 +44,7 @@ impl Switchboard {
             }
             Order::StopRecording => call.media().map_or(Ok(()), aftercall_media::LegHandle::record_stop),
             Order::Webhook { step, url, timeout } => {
-                self.parts.later.webhook(number, call, &step, url, timeout);
+                self.later.webhook(number, call, &step, url, timeout);
                 Ok(())
             }
             Order::Transfer { target } => return self.transfer(number, &target, now),
@@ -71,9 +71,13 @@ impl Switchboard {
     fn transfer(&mut self, number: CallNumber, target: &str, now: Duration) -> Vec<Outcome> {
         let Some(call) = self.calls.get_mut(&number) else { return Vec::new() };
         let asked = call.caller().and_then(|leg| {
-            let uri = if target.starts_with("sip:") { target.to_owned() } else { format!("sip:{target}@{}", leg.peer) };
+            let uri = if target.starts_with("sip:") {
+                target.to_owned()
+            } else {
+                format!("sip:{target}@{}", leg.peer)
+            };
             let target = uri.parse::<Target>().ok()?;
-            self.parts.signalling.refer(leg.dialog, target).ok()
+            self.signalling.refer(leg.dialog, target).ok()
         });
         match asked {
             Some(()) => Vec::new(),
@@ -85,13 +89,17 @@ impl Switchboard {
     fn hang_up(&mut self, number: CallNumber) {
         let Some(call) = self.calls.get_mut(&number) else { return };
         for leg in &mut call.legs {
-            log_untaken(self.parts.signalling.bye(leg.dialog, Some(NORMAL)));
-            // The leg closes within 20 ms and says so; until then it sends what is due.
-            leg.media = Media::Closed;
+            log_untaken(self.signalling.bye(leg.dialog, Some(NORMAL)));
+            leg.close_media();
         }
     }
 
-    fn unless_refused(&mut self, number: CallNumber, done: Result<(), Refused>, now: Duration) -> Vec<Outcome> {
+    fn unless_refused(
+        &mut self,
+        number: CallNumber,
+        done: Result<(), Refused>,
+        now: Duration,
+    ) -> Vec<Outcome> {
         let Err(refused) = done else { return Vec::new() };
         tracing::warn!(%refused, "the media engine did not take an order");
         let fail = |call: &mut Call| call.conversation.tell(What::Failed { reason: "media".to_owned() }, now);

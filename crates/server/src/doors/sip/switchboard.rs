@@ -5,46 +5,47 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::writer::words::Session;
 use aftercall_core::{Conversation, Effect, Key, Session as SurveySession, What};
-use aftercall_media::{Event as MediaEvent, Happened, LegId};
-use aftercall_store::Session;
+use aftercall_media::{Agreed, Engine, Event as MediaEvent, Happened, LegId};
 
 use super::call::{Call, CallNumber, Comment, KeysFrom, Leg, Media};
+use super::later::{Hands, Later};
 use super::negotiate::{self, Local};
 use super::plan::{Chosen, Plan};
-use super::{Parts, facts, later::Later};
+use super::{Parts, RETRY_AFTER_SECONDS, facts};
 use crate::doors::keep;
-use crate::signalling::{CallKey, Ending, Event, InviteRequest, Refusal, Transfer};
+use crate::signalling::{CallKey, Ending, Event, InviteRequest, Refusal, Signalling, Transfer};
 use crate::writer::Handover;
-
-/// What a PBX should wait before it sends the next call when this one found no room (RFC 3261, 20.33).
-const RETRY_AFTER_SECONDS: u32 = 5;
 
 /// The calls and every way to find one.
 pub(super) struct Switchboard {
     pub(super) parts: Parts,
+    pub(super) signalling: Signalling,
+    pub(super) media: Engine,
+    pub(super) later: Hands,
     pub(super) handover: Handover,
     pub(super) calls: HashMap<CallNumber, Call>,
     dialogs: HashMap<CallKey, CallNumber>,
     legs: HashMap<LegId, CallNumber>,
     due: BTreeSet<(Duration, CallNumber)>,
     last: u64,
-    /// No new calls: the server is shutting down.
-    pub(super) closing: bool,
 }
 
 impl Switchboard {
-    pub(super) fn new(parts: Parts) -> Self {
+    pub(super) fn new(parts: Parts, signalling: Signalling, media: Engine, later: Hands) -> Self {
         let handover = parts.writer.handover();
         Self {
             parts,
+            signalling,
+            media,
+            later,
             handover,
             calls: HashMap::new(),
             dialogs: HashMap::new(),
             legs: HashMap::new(),
             due: BTreeSet::new(),
             last: 0,
-            closing: false,
         }
     }
 
@@ -68,7 +69,10 @@ impl Switchboard {
             Event::Transfer { progress, .. } => self.on_transfer(number, progress),
             Event::Ended { ending, .. } => self.on_ended(number, dialog, &ending),
             // A survey leg is never called by us, and a closed connection is opened again by signalling.
-            Event::Invite { .. } | Event::Progress { .. } | Event::Answered { .. } | Event::TransportClosed { .. } => {}
+            Event::Invite { .. }
+            | Event::Progress { .. }
+            | Event::Answered { .. }
+            | Event::TransportClosed { .. } => {}
         }
     }
 
@@ -86,7 +90,7 @@ impl Switchboard {
             Happened::Closed { stats } => {
                 self.legs.remove(&event.leg);
                 self.parts.metrics.sip.media_closed(&stats);
-                self.on_gone(number);
+                self.on_media_closed(number, event.leg);
             }
         }
     }
@@ -103,7 +107,7 @@ impl Switchboard {
                 kept.comment = Comment::None;
                 self.converse(call, |conversation, now| conversation.recorded(reference, seconds, now));
                 if gone {
-                    self.hung_up(call);
+                    self.on_gone(call);
                 }
             }
         }
@@ -145,7 +149,7 @@ impl Switchboard {
             }
             Plan::Ask(chosen) => {
                 let session = facts.session(chosen.tenant.clone(), Some(&chosen), &self.parts.clock);
-                if self.closing || self.handover.is_keeping() {
+                if self.handover.is_keeping() {
                     self.suppress(&session, "busy");
                     return self.refuse(dialog, busy());
                 }
@@ -170,7 +174,7 @@ impl Switchboard {
 
     /// Agrees on media and answers 200.
     fn answer(&mut self, dialog: CallKey, request: &InviteRequest) -> Result<Leg, Unanswered> {
-        let port = self.parts.media.reserve_port().map_err(|_| Unanswered::Busy)?;
+        let port = self.media.reserve_port().map_err(|_| Unanswered::Busy)?;
         let address = self.parts.config.sip.external_ip.unwrap_or(request.local_ip);
         let mut local = Local::new(address, port.number(), dialog);
         let (sdp, agreed) = match &request.sdp {
@@ -180,7 +184,7 @@ impl Switchboard {
             }
             None => (negotiate::offer(&mut local), None),
         };
-        self.parts.signalling.accept(dialog, sdp).map_err(|_| Unanswered::Busy)?;
+        self.signalling.accept(dialog, sdp).map_err(|_| Unanswered::Busy)?;
         Ok(Leg { dialog, local, media: Media::Reserved { port, agreed }, peer: request.source })
     }
 
@@ -204,12 +208,21 @@ impl Switchboard {
         self.reschedule(number);
     }
 
-    /// The first ACK lets sound flow; later ones are those of re-INVITEs.
+    /// The first ACK lets sound flow. A later one may answer an offer that we made on a re-INVITE.
     fn on_ack(&mut self, number: CallNumber, dialog: CallKey, sdp: Option<&[u8]>) {
-        let media = &self.parts.media;
+        let media = &self.media;
         let Some(leg) = self.calls.get_mut(&number).and_then(|call| call.leg_mut(dialog)) else { return };
-        let Media::Reserved { port, agreed } = std::mem::replace(&mut leg.media, Media::Closed) else { return };
-        let agreed = agreed.or_else(|| negotiate::answered(sdp?, &leg.local).ok());
+        let answered = sdp.map(|sdp| negotiate::answered(sdp, &leg.local));
+        let (port, agreed) = match std::mem::replace(&mut leg.media, Media::Closed) {
+            Media::Reserved { port, agreed } => (port, agreed.or_else(|| answered?.ok())),
+            other => {
+                leg.media = other;
+                if let Some(Ok(agreed)) = answered {
+                    self.change_media(number, dialog, agreed);
+                }
+                return;
+            }
+        };
         let Some(agreed) = agreed else { return self.fail(number, "no_codec") };
         match media.open(port, agreed) {
             Ok(handle) => {
@@ -226,7 +239,7 @@ impl Switchboard {
 
     /// Hold, and back (RFC 3264, 8.4), or a new address.
     fn on_reinvite(&mut self, number: CallNumber, dialog: CallKey, sdp: Option<&[u8]>) {
-        let signalling = self.parts.signalling.clone();
+        let signalling = self.signalling.clone();
         let Some(leg) = self.calls.get_mut(&number).and_then(|call| call.leg_mut(dialog)) else { return };
         let Some(offer) = sdp else {
             let again = negotiate::offer(&mut leg.local);
@@ -236,6 +249,12 @@ impl Switchboard {
             return log_untaken(signalling.answer_reinvite(dialog, Err(488)));
         };
         log_untaken(signalling.answer_reinvite(dialog, Ok(answer)));
+        self.change_media(number, dialog, now_agreed);
+    }
+
+    /// Takes what was agreed on anew. A caller who cannot hear us is on hold.
+    fn change_media(&mut self, number: CallNumber, dialog: CallKey, now_agreed: Agreed) {
+        let Some(leg) = self.calls.get_mut(&number).and_then(|call| call.leg_mut(dialog)) else { return };
         let Media::Open { leg: handle, agreed } = &mut leg.media else { return };
         let held = (!agreed.direction.sends(), !now_agreed.direction.sends());
         *agreed = now_agreed;
@@ -276,35 +295,40 @@ impl Switchboard {
     fn on_ended(&mut self, number: CallNumber, dialog: CallKey, ending: &Ending) {
         self.dialogs.remove(&dialog);
         let Some(leg) = self.calls.get_mut(&number).and_then(|call| call.leg_mut(dialog)) else { return };
-        let media = std::mem::replace(&mut leg.media, Media::Closed);
+        leg.close_media();
         if matches!(ending, Ending::NoAck) {
             self.fail(number, "no_ack");
         }
-        match media {
-            // Dropping the handle closes it; a comment that was being spoken comes before `Closed`.
-            Media::Open { leg, .. } => leg.close(),
-            Media::Reserved { .. } | Media::Closed => self.on_gone(number),
-        }
+        self.on_gone(number);
     }
 
-    /// Media told its last. If the dialog is over too, so is the call.
+    fn on_media_closed(&mut self, number: CallNumber, media: LegId) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        for leg in &mut call.legs {
+            if matches!(&leg.media, Media::Open { leg: open, .. } if open.id() == media)
+                || matches!(leg.media, Media::Closing(id) if id == media)
+            {
+                leg.media = Media::Closed;
+            }
+        }
+        self.on_gone(number);
+    }
+
+    /// A dialog or its media is over. The caller is gone once the media has told everything, a comment
+    /// that was being spoken among it; the call is over once its dialogs are too.
     fn on_gone(&mut self, number: CallNumber) {
         let Some(call) = self.calls.get_mut(&number) else { return };
+        if call.has_media() {
+            return;
+        }
         if let Comment::Saving { hangup } = &mut call.comment {
             *hangup = true;
             return;
         }
-        self.hung_up(number);
-    }
-
-    fn hung_up(&mut self, number: CallNumber) {
         self.converse(number, |conversation, now| conversation.tell(What::Hangup, now));
-        let dialog_lives = self
-            .calls
-            .get(&number)
-            .is_some_and(|call| call.legs.iter().any(|leg| self.dialogs.contains_key(&leg.dialog)));
-        let media_lives = self.legs.values().any(|other| *other == number);
-        if !dialog_lives && !media_lives && let Some(call) = self.calls.remove(&number) {
+        let Some(call) = self.calls.get(&number) else { return };
+        let in_dialog = call.legs.iter().any(|leg| self.dialogs.contains_key(&leg.dialog));
+        if !in_dialog && let Some(call) = self.calls.remove(&number) {
             self.parts.metrics.sip.calls.add(-1);
             if let Some(due) = call.due {
                 self.due.remove(&(due, number));
@@ -316,7 +340,7 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&number) else { return };
         let question = call.conversation.step().unwrap_or_default().to_owned();
         call.comment = Comment::Saving { hangup: false };
-        self.parts.later.save(number, &call.kept, &question, recording);
+        self.later.save(number, &call.kept, &question, recording);
     }
 
     /// Our fault or the PBX's: what was answered stays, the caller is let go.
@@ -333,7 +357,7 @@ impl Switchboard {
 
     fn refuse(&mut self, dialog: CallKey, refusal: Refusal) {
         self.parts.metrics.sip.refused.add(1);
-        log_untaken(self.parts.signalling.reject(dialog, refusal));
+        log_untaken(self.signalling.reject(dialog, refusal));
     }
 
     pub(super) fn reschedule(&mut self, number: CallNumber) {
