@@ -13,12 +13,8 @@ use crate::meter::{Cost, Meter};
 use crate::seen::{Heard, Seen};
 use crate::syscalls::{Counting, Syscalls};
 
-/// The caller that learns the prompt listens for so long: the built-in survey's prompt is nine seconds, and its
-/// silence another five, before anything else is said.
-const REHEARSAL: Duration = Duration::from_secs(12);
-
-/// Once all calls are on, this passes before anything is measured.
-const SETTLES: Duration = Duration::from_secs(2);
+/// A server that has not taken the first call by then takes none.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// System calls are counted for so long.
 const COUNTED: Duration = Duration::from_secs(5);
@@ -48,6 +44,10 @@ pub struct Order {
     pub hold: Option<Duration>,
     /// How often a caller has the question repeated.
     pub stay: Duration,
+    /// How long the first caller listens, to learn the prompt.
+    pub rehearsal: Duration,
+    /// How long all calls are on before anything is measured.
+    pub settles: Duration,
     /// Whether to count system calls after the last round.
     pub count_syscalls: bool,
 }
@@ -112,7 +112,7 @@ pub fn run(order: &Order) -> anyhow::Result<Outcome> {
         hold_seconds: order.hold.map(|hold| hold.as_secs_f64()),
         ..Outcome::default()
     };
-    outcome.prompt_seconds = rehearse(&mut generator)?.map(|length| length.as_secs_f64());
+    outcome.prompt_seconds = rehearse(&mut generator, order.rehearsal)?.map(|length| length.as_secs_f64());
     // The rehearsal is not part of what is judged.
     generator.seen = Seen::default();
     let idle_kib = meter.look()?.server_kib();
@@ -150,32 +150,35 @@ pub fn run(order: &Order) -> anyhow::Result<Outcome> {
 }
 
 /// One call that presses nothing: it warms the server up and learns the prompt.
-fn rehearse(generator: &mut Generator) -> anyhow::Result<Option<Duration>> {
+fn rehearse(generator: &mut Generator, length: Duration) -> anyhow::Result<Option<Duration>> {
     let now = generator.clock().now();
     generator.learn();
-    generator.place_calls(Pace::new(1.0, 1, now), |_| Plan::Listen { length: REHEARSAL });
-    generator.run(now + REHEARSAL, |generator| generator.seen.placed == 1)?;
+    generator.place_calls(Pace::new(1.0, 1, now), move |_| Plan::Listen { length });
+    generator.run(now + ANSWERS_WITHIN, |generator| generator.seen.placed == 1)?;
     generator.stop_placing();
-    generator.run(now + 2 * REHEARSAL, |generator| generator.on() == 0)?;
+    let answered_or_over = |generator: &Generator| generator.talking() == 1 || generator.on() == 0;
+    generator.run(now + ANSWERS_WITHIN, answered_or_over)?;
     if generator.seen.answered == 0 {
-        let endings = generator.seen.heard().endings;
+        let endings: Vec<String> = generator.seen.heard().endings.into_keys().collect();
+        let ending = endings.first().map_or("no answer", String::as_str);
         bail!(
-            "the server does not take calls: {endings:?} (is it at this address, and the survey's name right?)"
+            "the server does not take calls: {ending} (is it at this address, and is the survey's name right?)"
         );
     }
+    generator.run(now + length + ENDS_WITHIN, |generator| generator.on() == 0)?;
     Ok(generator.learned())
 }
 
 /// Places calls until enough are on, and lets them settle.
 fn fill(generator: &mut Generator, order: &Order) -> anyhow::Result<()> {
-    let Order { keys, hold, stay, calls, .. } = order.clone();
+    let Order { keys, hold, stay, calls, settles, .. } = order.clone();
     let clock = generator.clock();
     let plan = move |caller| Plan::Rate { key: keys.of(caller), hold, stay };
     generator.place_calls(Pace::new(order.rate, calls, clock.now()), plan);
     // Where calls end after a while there may never be enough: as long again is waited.
     let ramp = Duration::from_secs_f64(calls as f64 / order.rate);
-    generator.run(clock.now() + 2 * ramp + SETTLES, |generator| generator.talking() >= calls)?;
-    generator.run(clock.now() + SETTLES, |_| false)
+    generator.run(clock.now() + 2 * ramp + settles, |generator| generator.talking() >= calls)?;
+    generator.run(clock.now() + settles, |_| false)
 }
 
 fn count_syscalls(generator: &mut Generator, server: u32) -> anyhow::Result<Syscalls> {

@@ -82,6 +82,12 @@ struct LoadArgs {
     /// Seconds after which a waiting caller has the question repeated (by `*`), so that its silence ends no call.
     #[arg(long, default_value_t = 8.0)]
     stay: f64,
+    /// Seconds that the first caller listens, to learn the prompt; more must be left before anything else is said.
+    #[arg(long, default_value_t = 12.0)]
+    rehearsal: f64,
+    /// Seconds that pass once all calls are on, before the first round.
+    #[arg(long, default_value_t = 2.0)]
+    settle: f64,
     /// Counts the server's system calls after the last round (needs perf or strace).
     #[arg(long, requires = "pid")]
     syscalls: bool,
@@ -174,13 +180,15 @@ fn load(args: &LoadArgs) -> anyhow::Result<()> {
         keys: args.line.press.clone(),
         hold: args.hold.map(seconds).transpose()?,
         stay: seconds(args.stay)?,
+        rehearsal: seconds(args.rehearsal)?,
+        settles: seconds(args.settle)?,
         count_syscalls: args.syscalls,
     })?;
     write_json(args.line.json.as_ref(), &outcome)?;
-    let calls_that_failed: Vec<_> =
-        outcome.whole.endings.iter().map(|(ending, count)| format!("{count} calls: {ending}\n")).collect();
+    let endings = outcome.whole.endings.iter();
+    let endings: String = endings.map(|(ending, count)| format!("{count} calls: {ending}\n")).collect();
     let results = Results { held: Some(outcome), ..Results::default() };
-    say(&format!("{}\n{}", results.markdown(), calls_that_failed.concat()))
+    say(&format!("{}\n{endings}", results.markdown()))
 }
 
 fn signalling(args: &SignallingArgs) -> anyhow::Result<()> {

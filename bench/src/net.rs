@@ -169,28 +169,43 @@ mod tests {
         assert!(Inbox::default().take(&one).is_none());
     }
 
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    fn number(socket: &UdpSocket) -> u16 {
+        socket.local_addr().unwrap().port()
+    }
+
+    /// An odd port with two even ones after it that no other program has.
+    fn free_range() -> u16 {
+        let is_free = |port: u16| UdpSocket::bind((HERE, port)).is_ok();
+        (10_001..20_000).step_by(6).find(|port| is_free(port + 1) && is_free(port + 3)).unwrap()
+    }
+
     #[test]
     fn ports_are_even_taken_in_turn_and_given_back() {
-        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let mut ports = Ports::new(ip, "41101-41105").unwrap();
+        let odd = free_range();
+        let mut ports = Ports::new(HERE, &format!("{odd}-{}", odd + 4)).unwrap();
         assert_eq!(ports.free(), 2);
         let first = ports.open().unwrap();
         let second = ports.open().unwrap();
-        let number = |socket: &UdpSocket| socket.local_addr().unwrap().port();
-        assert_eq!([number(&first), number(&second)], [41102, 41104]);
+        assert_eq!([number(&first), number(&second)], [odd + 1, odd + 3]);
         assert!(ports.open().is_err());
         ports.close(second);
-        assert_eq!(number(&ports.open().unwrap()), 41104);
-        for range in ["41101", "41101-41101", "9-5", "a-b", "1-1000"] {
-            assert!(Ports::new(ip, range).is_err(), "{range}");
-        }
+        assert_eq!(number(&ports.open().unwrap()), odd + 3);
     }
 
     #[test]
     fn an_occupied_port_is_passed_over() {
-        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let _other = UdpSocket::bind((ip, 41112)).unwrap();
-        let mut ports = Ports::new(ip, "41112-41115").unwrap();
-        assert_eq!(ports.open().unwrap().local_addr().unwrap().port(), 41114);
+        let odd = free_range();
+        let _other = UdpSocket::bind((HERE, odd + 1)).unwrap();
+        let mut ports = Ports::new(HERE, &format!("{odd}-{}", odd + 4)).unwrap();
+        assert_eq!(number(&ports.open().unwrap()), odd + 3);
+    }
+
+    #[test]
+    fn what_is_no_range_with_an_even_port_is_refused() {
+        for range in ["41101", "41101-41101", "9-5", "a-b", "1-1000"] {
+            assert!(Ports::new(HERE, range).is_err(), "{range}");
+        }
     }
 }

@@ -117,6 +117,20 @@ fn of_floor(floor: &floor::Outcome, figure: impl Fn(&Usage) -> f64) -> Option<Ro
     }))
 }
 
+/// Less than all packets moved means that a side stood still meanwhile, and that its cost is for less than it says.
+fn packets_of_load(load: &load::Outcome) -> Option<Rounds> {
+    Rounds::of(load.rounds.iter().map(|round| {
+        let Heard { packets_sent, streams, call_seconds, .. } = &round.heard;
+        (packets_sent + streams.packets) as f64 / call_seconds.max(f64::EPSILON)
+    }))
+}
+
+fn packets_of_floor(floor: &floor::Outcome) -> Option<Rounds> {
+    Rounds::of(floor.rounds.iter().map(|floor::Round { cost, packets }| {
+        (packets.sent + packets.received) as f64 / (cost.generator.seconds * floor.calls as f64)
+    }))
+}
+
 fn shown(rounds: Option<Rounds>, decimals: usize) -> String {
     rounds.map_or_else(|| "-".to_owned(), |rounds| rounds.shown(decimals))
 }
@@ -146,6 +160,13 @@ fn cost_table(results: &Results) -> Table {
         _ => "-".to_owned(),
     };
     table.row(["ratio to the kernel alone".to_owned(), "1".to_owned(), ratio(held), ratio(whole)]);
+    let floor =
+        results.floor.as_ref().map_or_else(|| "-".to_owned(), |floor| shown(packets_of_floor(floor), 1));
+    let moved = |load: &Option<load::Outcome>| {
+        load.as_ref().map_or_else(|| "-".to_owned(), |load| shown(packets_of_load(load), 1))
+    };
+    let [held, whole] = [&results.held, &results.whole].map(moved);
+    table.row(["packets in and out, % of 100 a second a call".to_owned(), floor, held, whole]);
     let syscalls = |load: &Option<load::Outcome>| match load.as_ref().and_then(|load| load.syscalls.as_ref())
     {
         Some(counted) if counted.packets > 0 => {
@@ -294,18 +315,31 @@ mod tests {
 
     #[test]
     fn costs_are_in_percent_of_a_core_for_a_thousand_calls_and_next_to_the_kernel_alone() {
-        let floor_round = |user| floor::Round { cost: cost(user, 0.0), ..floor::Round::default() };
-        let load_round = |user| load::Round { calls: 500.0, cost: cost(user, 1.0), ..load::Round::default() };
+        let floor_round = |user, sent| {
+            let packets = floor::Packets { sent, received: 500_000 };
+            floor::Round { cost: cost(user, 0.0), packets }
+        };
+        let load_round = |user| {
+            let mut heard = Heard { packets_sent: 240_000, call_seconds: 5000.0, ..Heard::default() };
+            heard.streams.packets = 235_000;
+            load::Round { calls: 500.0, cost: cost(user, 1.0), heard }
+        };
         let results = Results {
-            floor: Some(floor::Outcome { calls: 1000, rounds: vec![floor_round(0.0), floor_round(0.5)] }),
+            floor: Some(floor::Outcome {
+                calls: 1000,
+                rounds: vec![floor_round(0.0, 500_000), floor_round(0.5, 300_000)],
+            }),
             held: Some(load::Outcome { rounds: vec![load_round(0.25)], ..load::Outcome::default() }),
             ..Results::default()
         };
         let text = cost_table(&results).markdown();
+        // Without what only lines the columns up.
+        let text = text.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
         for expected in [
-            "| **all**                                  | 22.5 (20.0-25.0) | 45.0 (45.0-45.0)    | -                |",
-            "| media threads (`rtp-*`)                  | -                | 20.0 (20.0-20.0)    | -                |",
-            "| ratio to the kernel alone                | 1                | 2.00                | -                |",
+            "| **all** | 22.5 (20.0-25.0) | 45.0 (45.0-45.0) | - |",
+            "| media threads (`rtp-*`) | - | 20.0 (20.0-20.0) | - |",
+            "| ratio to the kernel alone | 1 | 2.00 | - |",
+            "a call | 90.0 (80.0-100.0) | 95.0 (95.0-95.0) | - |",
         ] {
             assert!(text.contains(expected), "{text}");
         }

@@ -88,9 +88,9 @@ impl Prompt {
 }
 
 impl Follower {
-    /// A key was pressed now. It counts if the prompt is on.
+    /// A key was pressed now. It counts if the prompt is on, and no key before it is still to be heard.
     pub fn pressed(&mut self, now: Duration) {
-        self.pressed = self.next.map(|_| now);
+        self.pressed = self.pressed.or(self.next.map(|_| now));
     }
 
     /// Hears the next packet.
@@ -182,7 +182,8 @@ mod tests {
         for (place, &number) in numbers.iter().enumerate() {
             let at = Duration::from_millis(20 * place as u64);
             follower.hear(&packet(number), at, &prompt, &mut cuts);
-            if place == 10 {
+            // Pressing again does not make it heard.
+            if place == 10 || place == 40 {
                 follower.pressed(at);
             }
         }
