@@ -7,7 +7,13 @@ use crate::config::Config;
 use crate::installation::Installation;
 
 pub(super) fn run(file: Option<&Path>, world: &mut World<'_>) -> anyhow::Result<Exit> {
-    let config = Config::load(file, world.env)?;
+    let config = match Config::load(file, world.env) {
+        Ok(config) => config,
+        Err(faults) => {
+            writeln!(world.out, "{faults}")?;
+            return Ok(Exit::Faults);
+        }
+    };
     let installation = Installation::read(&config);
     for fault in &installation.faults {
         writeln!(world.out, "{fault}")?;

@@ -106,8 +106,9 @@ fn role(create: &Create) -> Result<Role, String> {
         (RoleName::Ingest, None, true) => Ok(Role::Ingest),
         (RoleName::Viewer, None, true) => Ok(Role::Viewer),
         (RoleName::Admin, None, true) => Ok(Role::Admin),
-        (RoleName::Agent, None, _) => Err("the role `agent` needs `--agent ID`".to_owned()),
-        (RoleName::Supervisor, _, true) => Err("the role `supervisor` needs `--queue ID...`".to_owned()),
+        (RoleName::Agent, None, true) => Err("the role `agent` needs `--agent ID`".to_owned()),
+        (RoleName::Supervisor, None, true) => Err("the role `supervisor` needs `--queue ID...`".to_owned()),
+        (RoleName::Agent, _, false) => Err("`--queue` belongs to the role `supervisor`".to_owned()),
         (_, Some(_), _) => Err("`--agent` belongs to the role `agent`".to_owned()),
         (_, None, false) => Err("`--queue` belongs to the role `supervisor`".to_owned()),
     }

@@ -22,6 +22,9 @@ use crate::signalling::Listen;
 use crate::surveys::Surveys;
 use crate::writer::Writer;
 
+/// Said at every start (trust.md).
+const KEYLESS: &str = "WITHOUT A KEY the API answers anyone on this machine, and nobody else: `aftercall key create --role ROLE`";
+
 pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result<Exit> {
     let installation = Installation::read(&config);
     for fault in &installation.faults {
@@ -66,6 +69,7 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
     }));
     world.out.write_all(banner.as_bytes())?;
     world.out.flush()?;
+    tracing::warn!("{KEYLESS}");
 
     let calls = async {
         stop.cancelled().await;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use aftercall::signalling::{Count, Credentials, Dial, Peer as Allowed, Peers, Transport};
 
 use super::harness::{Agent, Manner, SDP, config};
+use crate::until::until;
 
 /// 64*T1 is 3.2 s: SIPp is given its time on a busy machine.
 const T1: Duration = Duration::from_millis(50);
@@ -194,10 +195,5 @@ async fn await_listener(port: u16, transport: Transport) {
         Transport::Udp => std::net::UdpSocket::bind(("127.0.0.1", port)).is_err(),
         Transport::Tcp => std::net::TcpListener::bind(("127.0.0.1", port)).is_err(),
     };
-    let listening = async {
-        while !bound() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(super::harness::PATIENCE, listening).await.expect("SIPp does not listen");
+    until("SIPp listens", bound).await;
 }

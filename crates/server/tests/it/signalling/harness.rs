@@ -10,6 +10,8 @@ use aftercall::signalling::{
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::until::until;
+
 pub(crate) const SDP: &[u8] =
     b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n";
 
@@ -136,12 +138,7 @@ impl Agent {
 
     /// Waits for what lingers after calls to go, too.
     pub(crate) async fn until_transactions_are_gone(&self) {
-        let gone = async {
-            while self.signalling.transactions_live() > 0 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        timeout(PATIENCE, gone).await.expect("transactions are left");
+        until("no transaction is left", || self.signalling.transactions_live() == 0).await;
     }
 }
 
