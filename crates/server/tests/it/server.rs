@@ -47,10 +47,10 @@ pub(crate) fn free_ports(count: u16) -> u16 {
     const LOWEST: u16 = 10_000;
     const HIGHEST: u16 = 32_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Two test runs at once on one machine begin at different places.
-    let start = (std::process::id() % 20) as u16 * 1_000;
+    // Test runs at once on one machine begin at places far from each other.
+    let start = (u64::from(std::process::id()) * 7_919 % u64::from(HIGHEST - LOWEST)) as u32;
     loop {
-        let offset = (start + NEXT.fetch_add(count, Relaxed)) % (HIGHEST - LOWEST - count);
+        let offset = (start + u32::from(NEXT.fetch_add(count, Relaxed))) as u16 % (HIGHEST - LOWEST - count);
         let first = LOWEST + offset / 2 * 2;
         let free = |port: &u16| {
             UdpSocket::bind(("127.0.0.1", *port)).is_ok() && TcpListener::bind(("127.0.0.1", *port)).is_ok()

@@ -61,7 +61,7 @@ fn wave(site: &Site, server: &Server, queue: &str, pressed: Duration) {
             let sipp = Sipp::new("caller_with_pcap", server.udp).with("PCAP", pcap.to_str().unwrap());
             let sipp = sipp.key("call_ref", &format!("{queue}-{key}")).key("agent", &key.to_string());
             let sipp = sipp.key("queue", queue).args(["-s", "csat-survey"]);
-            scope.spawn(move || sipp.many(CALLERS_A_KEY.into(), CALLERS_A_KEY.into()).run());
+            scope.spawn(move || sipp.many(CALLERS_A_KEY, CALLERS_A_KEY).run());
         }
     });
     let rows = server.select(

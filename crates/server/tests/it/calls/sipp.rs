@@ -24,8 +24,7 @@ pub(crate) struct Sipp {
     scenario: String,
     text: String,
     folder: TempDir,
-    port: u16,
-    traced: bool,
+    calls: u16,
 }
 
 impl Sipp {
@@ -34,14 +33,12 @@ impl Sipp {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sipp").join(scenario);
         let text = fs::read_to_string(file.with_extension("xml")).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let port = free_ports(6);
         let mut command = Command::new("sipp");
         command.arg(to.to_string()).args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-nostdin"]);
-        command.args(["-p", &port.to_string(), "-mp", &(port + 2).to_string()]);
         command.args(["-timeout", SECONDS_MAX, "-timeout_error", "-trace_err", "-error_file", "errors.log"]);
         command.current_dir(folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        Self { command, scenario: scenario.to_owned(), text, folder, port, traced: true }
+        Self { command, scenario: scenario.to_owned(), text, folder, calls: 1 }
     }
 
     /// Puts this in the place of a word that the scenario writes in capitals.
@@ -67,17 +64,20 @@ impl Sipp {
         self.args(["-t", if transport == Transport::Udp { "u1" } else { "t1" }])
     }
 
-    /// So many calls, all within `calls / rate` seconds.
-    pub(crate) fn many(mut self, calls: u32, rate: u32) -> Self {
-        self.traced = false;
-        let (calls, rate) = (calls.to_string(), rate.to_string());
-        self.args(["-m", &calls, "-l", &calls, "-r", &rate])
+    /// So many calls at once, that many more each second.
+    pub(crate) fn many(self, calls: u16, rate: u16) -> Self {
+        Self { calls, ..self }.args(["-r", &rate.to_string()])
     }
 
     /// Begins.
     pub(crate) fn start(mut self) -> Running {
-        if self.traced {
-            self.command.args(["-m", "1", "-trace_msg", "-message_file", "messages.log"]);
+        // SIP, and media: SIPp takes four ports a call.
+        let port = free_ports(2 + 4 * (self.calls + 1));
+        self.command.args(["-p", &port.to_string(), "-mp", &(port + 2).to_string()]);
+        let calls = self.calls.to_string();
+        self.command.args(["-m", &calls, "-l", &calls]);
+        if self.calls == 1 {
+            self.command.args(["-trace_msg", "-message_file", "messages.log"]);
         }
         fs::write(self.folder.path().join("scenario.xml"), &self.text).unwrap();
         let child = match self.command.args(["-sf", "scenario.xml"]).spawn() {
@@ -87,7 +87,7 @@ impl Sipp {
             }
             Err(fault) => panic!("sipp cannot be run: {fault}"),
         };
-        Running { child, scenario: self.scenario, folder: self.folder, port: self.port, nudges: 0 }
+        Running { child, scenario: self.scenario, folder: self.folder, port, nudges: 0 }
     }
 
     /// Plays it to its end, which must be a good one.
