@@ -240,6 +240,7 @@ impl Call {
                 }
                 if let Some(key) = self.rating_due(since, now) {
                     self.press(key, tick, now);
+                    desk.seen.rated += 1;
                     self.stage = Stage::Rated { since: now };
                 } else if now >= repeat_at
                     && let (Plan::Rate { stay, .. }, Some(star)) = (self.plan, Digit::from_char('*'))

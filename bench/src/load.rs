@@ -67,7 +67,7 @@ pub struct Outcome {
     pub rounds: Vec<Round>,
     /// Everything from the first call to the last.
     pub whole: Heard,
-    /// The server's memory.
+    /// The server's memory, where calls are held on.
     pub memory: Option<Memory>,
     /// The server's system calls.
     pub syscalls: Option<Syscalls>,
@@ -119,6 +119,8 @@ pub fn run(order: &Order) -> anyhow::Result<Outcome> {
 
     fill(&mut generator, order)?;
     let held_kib = meter.look()?.server_kib();
+    // Where calls come and go, some of the memory is that of calls before.
+    let held_kib = held_kib.filter(|_| order.hold.is_none());
     outcome.memory = idle_kib.zip(held_kib).map(|(idle_kib, held_kib)| {
         let calls = generator.talking();
         Memory { idle_kib, held_kib, calls }

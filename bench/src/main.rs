@@ -153,6 +153,9 @@ struct ReportArgs {
     /// The version that was measured, to be named in the report.
     #[arg(long)]
     measured: Option<String>,
+    /// How many ratings the database holds after all parts, to be held against how many were pressed.
+    #[arg(long)]
+    ratings: Option<u64>,
     /// Puts the tables into the results section of this file too.
     #[arg(long)]
     write: Option<PathBuf>,
@@ -187,7 +190,10 @@ fn load(args: &LoadArgs) -> anyhow::Result<()> {
     write_json(args.line.json.as_ref(), &outcome)?;
     let endings = outcome.whole.endings.iter();
     let endings: String = endings.map(|(ending, count)| format!("{count} calls: {ending}\n")).collect();
-    let results = Results { held: Some(outcome), ..Results::default() };
+    let results = match args.hold {
+        None => Results { held: Some(outcome), ..Results::default() },
+        Some(_) => Results { whole: Some(outcome), ..Results::default() },
+    };
     say(&format!("{}\n{endings}", results.markdown()))
 }
 
@@ -219,10 +225,17 @@ fn floor(args: &FloorArgs) -> anyhow::Result<()> {
 }
 
 fn report(args: &ReportArgs) -> anyhow::Result<()> {
-    let tables = Results::read(&args.folder)?.markdown();
+    let results = Results::read(&args.folder)?;
+    let tables = results.markdown();
+    let kept = args.ratings.map_or_else(String::new, |stored| {
+        format!(
+            "\nRatings pressed in all parts: {}. Ratings in the database: **{stored}**.\n",
+            results.rated()
+        )
+    });
     let measured =
         args.measured.as_ref().map_or_else(String::new, |version| format!("Version `{version}`. "));
-    let text = format!("{measured}Measured on {}.\n\n{tables}", report::machine());
+    let text = format!("{measured}Measured on {}.\n\n{tables}{kept}", report::machine());
     if let Some(file) = &args.write {
         let readme = fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
         let replaced = report::replace_results(&readme, &text)

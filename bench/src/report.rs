@@ -7,6 +7,7 @@ use anyhow::Context;
 use serde::de::DeserializeOwned;
 
 use crate::histogram::Spread;
+use crate::meter::Cost;
 use crate::process::{Kind, Usage};
 use crate::seen::Heard;
 use crate::summary::{Rounds, Table};
@@ -50,6 +51,15 @@ impl Results {
             whole: read(&folder.join(WHOLE))?,
             signalling: read(&folder.join(SIGNALLING))?,
         })
+    }
+
+    /// Ratings that callers pressed, in all parts.
+    #[must_use]
+    pub fn rated(&self) -> u64 {
+        let loads = [&self.held, &self.whole].into_iter().flatten().map(|load| load.whole.rated);
+        let steps =
+            self.signalling.iter().flat_map(|signalling| &signalling.steps).map(|step| step.heard.rated);
+        loads.chain(steps).sum()
     }
 
     /// Everything as Markdown.
@@ -149,8 +159,6 @@ fn cost_table(results: &Results) -> Table {
         (floor, held, whole)
     };
     let (floor, held, whole) = row("**all**", true, &total);
-    row("in user mode", true, &|usage| usage.user_seconds);
-    row("in the kernel", true, &|usage| usage.system_seconds);
     row("media threads (`rtp-*`)", false, &rtp);
     row("signalling, sessions, API (`tokio-*`)", false, &asynchronous);
     row("database (`sqlx-*`)", false, &database);
@@ -167,6 +175,19 @@ fn cost_table(results: &Results) -> Table {
     };
     let [held, whole] = [&results.held, &results.whole].map(moved);
     table.row(["packets in and out, % of 100 a second a call".to_owned(), floor, held, whole]);
+    let switches = |costs: Vec<&Cost>| {
+        let servers = || costs.iter().filter_map(|cost| cost.server.as_ref());
+        let a_second =
+            |count: fn(&Usage) -> u64| Rounds::of(servers().map(|usage| count(usage) as f64 / usage.seconds));
+        shown(a_second(|usage| usage.voluntary_switches + usage.involuntary_switches), 0)
+    };
+    let of_load = |load: &Option<load::Outcome>| {
+        switches(load.iter().flat_map(|load| &load.rounds).map(|round| &round.cost).collect())
+    };
+    let floor =
+        switches(results.floor.iter().flat_map(|floor| &floor.rounds).map(|round| &round.cost).collect());
+    let [held, whole] = [&results.held, &results.whole].map(of_load);
+    table.row(["context switches a second".to_owned(), floor, held, whole]);
     let syscalls = |load: &Option<load::Outcome>| match load.as_ref().and_then(|load| load.syscalls.as_ref())
     {
         Some(counted) if counted.packets > 0 => {
@@ -297,7 +318,6 @@ pub fn signalling(signalling: &signalling::Outcome) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meter::Cost;
 
     fn usage(user_seconds: f64, rtp: f64) -> Usage {
         Usage {

@@ -67,6 +67,8 @@ pub struct Seen {
     pub placed: u64,
     /// Calls answered.
     pub answered: u64,
+    /// Ratings pressed.
+    pub rated: u64,
     /// How calls ended.
     pub endings: BTreeMap<Ending, u64>,
     /// Messages sent again because no answer came in time.
@@ -100,6 +102,8 @@ pub struct Heard {
     pub placed: u64,
     /// Calls answered.
     pub answered: u64,
+    /// Ratings pressed.
+    pub rated: u64,
     /// How calls ended, in words.
     pub endings: BTreeMap<String, u64>,
     /// Calls that did not go as they should.
@@ -137,6 +141,7 @@ impl Seen {
     pub fn merge(&mut self, other: &Self) {
         self.placed += other.placed;
         self.answered += other.answered;
+        self.rated += other.rated;
         for (ending, count) in &other.endings {
             *self.endings.entry(*ending).or_default() += count;
         }
@@ -163,6 +168,7 @@ impl Seen {
         Heard {
             placed: self.placed,
             answered: self.answered,
+            rated: self.rated,
             endings: self.endings.iter().map(|(ending, count)| (ending.to_string(), *count)).collect(),
             wrong_endings: count(|ending| !ending.is_right()),
             not_taken: count(|ending| !ending.was_taken()),
@@ -191,6 +197,7 @@ mod tests {
         let mut one = Seen {
             placed: 1,
             answered: 2,
+            rated: 2,
             endings: [(Ending::Rated, 3), (Ending::Refused(503), 4), (Ending::NeverHungUp, 5)].into(),
             sent_again: 6,
             unexpected: 7,

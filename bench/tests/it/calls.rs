@@ -54,8 +54,9 @@ fn endings(heard: &Heard) -> Vec<(&str, u64)> {
 fn calls_that_go_well_are_rated_and_without_fault() {
     let heard = nine_calls(Manner::Good, "50100-50199");
     assert_eq!(endings(&heard), [("rated, and the server hung up", 9)]);
-    let counts = (heard.placed, heard.answered, heard.unexpected, heard.wrong_endings, heard.not_taken);
-    assert_eq!(counts, (9, 9, 0, 0, 0));
+    let counts =
+        (heard.placed, heard.answered, heard.rated, heard.unexpected, heard.wrong_endings, heard.not_taken);
+    assert_eq!(counts, (9, 9, 9, 0, 0, 0));
     assert_eq!(heard.streams.faults(), 0, "{:?}", heard.streams);
     assert_eq!((heard.answered_after.count, heard.first_packet_after.count), (9, 9));
     assert_eq!(heard.lateness.count, heard.streams.packets);
