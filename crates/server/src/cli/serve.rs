@@ -7,6 +7,7 @@ use std::sync::Arc;
 use aftercall_core::{SurveyName, TenantId};
 use aftercall_store::{Store, Tenant};
 use anyhow::{Context as _, bail};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -35,6 +36,7 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
         return Ok(Exit::Faults);
     }
     let config = Arc::new(config);
+    raise_open_files();
     let stop = stop_on_signals()?;
     tokio::fs::create_dir_all(&config.data_dir)
         .await
@@ -105,6 +107,15 @@ async fn place_tenants(config: &Config, store: &Store, world: &World<'_>) -> any
         }
     }
     Ok(())
+}
+
+/// Every call is an open file, and shells allow 1,024 of them unless asked for more.
+fn raise_open_files() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays as it is: `aftercall doctor`");
+    }
 }
 
 /// A token that is cancelled by SIGTERM or SIGINT.

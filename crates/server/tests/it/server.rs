@@ -67,13 +67,14 @@ pub(crate) struct Site {
     sip: String,
     more: String,
     rtp_ports: u16,
+    log: &'static str,
 }
 
 impl Site {
     /// With nothing in it but defaults.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, sip: String::new(), more: String::new(), rtp_ports: RTP_PORTS }
+        Self { folder, sip: String::new(), more: String::new(), rtp_ports: RTP_PORTS, log: "warn" }
     }
 
     /// Puts `NAME.toml` into the surveys' folder.
@@ -102,6 +103,11 @@ impl Site {
         self
     }
 
+    /// Logs as this filter says instead of warnings only.
+    pub(crate) fn log(self, log: &'static str) -> Self {
+        Self { log, ..self }
+    }
+
     /// The site's own folder.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
@@ -123,7 +129,7 @@ impl Site {
         fs::write(&file, config).unwrap();
         let log_file = File::options().create(true).append(true).open(&log).unwrap();
         let mut process = Command::new(PROGRAM)
-            .args(["serve", "--log", "warn", "--config"])
+            .args(["serve", "--log", self.log, "--config"])
             .arg(&file)
             .current_dir(self.folder())
             .env("NO_COLOR", "1")

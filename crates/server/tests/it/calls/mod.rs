@@ -13,6 +13,7 @@ mod hang_ups;
 mod keys;
 mod many;
 mod pcap;
+mod privacy;
 mod rtp;
 mod sipp;
 mod surveys;
