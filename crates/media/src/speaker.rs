@@ -243,8 +243,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use aftercall_wire::sdp::Direction;
     use crate::wheel::{Step, TURN_MS, Wheel, resume};
+    use aftercall_wire::sdp::Direction;
 
     const BEGINNING: Beginning = Beginning { ssrc: 0x5eed, sequence: 65_534, timestamp: u32::MAX - 100 };
 

@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -28,6 +29,10 @@ const RTP_PORTS: u16 = 32;
 
 /// Lines of a server's log that a failed test shows.
 const LOG_LINES_SHOWN: usize = 60;
+
+/// Servers that take calls do so one after another: each may have the machine to itself, and a port that
+/// was free when it was chosen still is when a call needs it.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Looks until there is something to see.
 #[track_caller]
@@ -115,6 +120,7 @@ impl Site {
 
     /// Starts the program and waits until it says where it listens.
     pub(crate) fn start(&self) -> Server {
+        let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let rtp = free_ports(self.rtp_ports);
         let config = format!(
             "data_dir = \"data\"\nsurveys_dir = \"surveys\"\nprompts_dir = \"prompts\"\n\
@@ -158,6 +164,7 @@ impl Site {
             database: self.folder().join("data/aftercall.db"),
             process,
             log,
+            _alone: alone,
         }
     }
 }
@@ -174,6 +181,7 @@ pub(crate) struct Server {
     process: Child,
     log: PathBuf,
     database: PathBuf,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Server {
@@ -268,14 +276,6 @@ impl Server {
         let complaints: Vec<_> =
             log.lines().filter(|line| line.contains("ERROR") || line.contains("panicked")).collect();
         assert!(status.success() && complaints.is_empty(), "{status}, {complaints:?}");
-    }
-
-    /// Does something while it stands still: what is sent meanwhile it finds all at once.
-    pub(crate) fn frozen<T>(&self, something: impl FnOnce() -> T) -> T {
-        self.signal("-STOP");
-        let done = something();
-        self.signal("-CONT");
-        done
     }
 
     fn signal(&self, signal: &str) {

@@ -174,11 +174,6 @@ struct Mouth {
 }
 
 impl Call {
-    /// The SIP side of it.
-    pub(crate) fn sipp(&self) -> &Running {
-        &self.running
-    }
-
     /// Tells the scenario to go on.
     pub(crate) fn nudge(&mut self) {
         self.running.nudge(&self.sip_call_id);

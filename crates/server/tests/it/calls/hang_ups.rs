@@ -5,7 +5,6 @@ use std::thread;
 
 use super::caller::Caller;
 use super::surveys;
-use crate::server::eventually;
 
 /// When, in which survey, what the caller does, and what is kept.
 const TABLE: [(&str, &str, &str, &str); 10] = [
@@ -47,21 +46,5 @@ fn whenever_the_caller_hangs_up_the_funnel_says_how_far_they_came() {
         let series = format!("aftercall_sessions_ended_total{{state=\"{state}\"}}");
         assert_eq!(server.metric(&series), count, "{state}");
     }
-    server.stop();
-}
-
-#[test]
-fn a_caller_who_gives_up_before_the_answer_is_counted_and_forgotten() {
-    let site = surveys::site();
-    let server = site.start();
-    let mut caller = Caller::new(&server, "early", "csat-survey", "caller_cancels").dial();
-    // The server finds both requests at once: its answer to the first and the second cross.
-    server.frozen(|| {
-        eventually("the INVITE", || caller.sipp().had("INVITE ").then_some(()));
-        caller.nudge();
-        eventually("the CANCEL", || caller.sipp().had("CANCEL ").then_some(()));
-    });
-    assert_eq!(caller.stay(), "");
-    assert_eq!(server.record("early"), "- abandoned");
     server.stop();
 }
