@@ -18,9 +18,8 @@ lint: ## formatting, clippy, documentation, dependencies, shell scripts
 prompts: ## speak prompts/texts.toml anew (needs flite, espeak-ng and sox)
 	@prompts/make $(ARGS)
 
-bench: ## calls by the hundred, and what they cost
-	@if [ -x bench/run ]; then bench/run $(ARGS); else \
-	  echo "error: bench/run is not in this version of aftercall" >&2; exit 1; fi
+bench: ## what a call costs, next to the kernel alone (ARGS="--quick" in two minutes)
+	@bench/run $(ARGS)
 
 mutants: ## mutate core and see which tests notice (needs cargo-mutants)
 	@scripts/mutants $(ARGS)

@@ -1,6 +1,5 @@
 //! Lists the recordings under `prompts/` so that the one binary carries them.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
@@ -12,12 +11,8 @@ fn main() -> io::Result<()> {
         for file in recordings(&language)? {
             let (Some(tag), Some(name)) = (name_of(&language), name_of(&file)) else { continue };
             let path = file.canonicalize()?;
-            // Writing to a String cannot fail.
-            let _ = writeln!(
-                table,
-                "    (\"{tag}\", \"{name}\", include_bytes!({:?})),",
-                path.display().to_string()
-            );
+            let path = path.display().to_string();
+            table.push_str(&format!("    (\"{tag}\", \"{name}\", include_bytes!({path:?})),\n"));
         }
     }
     table.push_str("]\n");

@@ -100,6 +100,12 @@ impl Conversation {
         &self.session
     }
 
+    /// The id of the step the caller is at, while they are at one.
+    #[must_use]
+    pub fn step(&self) -> Option<&str> {
+        self.session.step(&self.survey)
+    }
+
     /// Hears one thing as it is, whatever turn it names: for doors whose peer numbers the turns.
     pub fn hear(&mut self, heard: Heard, now: Duration) -> Vec<Outcome> {
         self.settle(vec![Order::Hear(heard)], now)

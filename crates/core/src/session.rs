@@ -10,7 +10,7 @@ use crate::key::Key;
 use crate::score::Score;
 use crate::survey::Survey;
 use crate::survey::model::{Arm, At, Does, Goto, Kind, Question, Subject, Test};
-use crate::turn::{Effect, Ending, Heard, OfferState, Turn, What};
+use crate::turn::{Answer, Effect, Ending, Heard, OfferState, Turn, What};
 
 /// A session of more turns than this is not a conversation but a stuck key: 20 questions of
 /// 10 attempts each fit.
@@ -34,10 +34,13 @@ pub struct Session {
 
 /// An answer as it was given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Answered {
-    pub(crate) key: Option<Key>,
-    pub(crate) score: Option<Score>,
-    pub(crate) value: String,
+pub struct Answered {
+    /// The last key pressed, where keys were.
+    pub key: Option<Key>,
+    /// The score, where the question has one.
+    pub score: Option<Score>,
+    /// The answer in words.
+    pub value: String,
 }
 
 /// Where the conversation is.
@@ -86,6 +89,26 @@ impl Session {
     #[must_use]
     pub fn language(&self) -> &Language {
         &self.language
+    }
+
+    /// What was answered so far, by question.
+    #[must_use]
+    pub fn answers(&self) -> &BTreeMap<String, Answered> {
+        &self.answers
+    }
+
+    /// The id of the step it is at, while it is at one.
+    #[must_use]
+    pub fn step<'s>(&self, survey: &'s Survey) -> Option<&'s str> {
+        let at = match self.state {
+            State::Fresh | State::Done(_) => return None,
+            State::Asking { step, .. } => step,
+            State::Saying { step }
+            | State::Confirming { step }
+            | State::Recording { step }
+            | State::Waiting { step } => step,
+        };
+        survey.step(at).map(|step| step.id.as_str())
     }
 
     /// How it ended, once it has.
@@ -274,12 +297,12 @@ impl Session {
         self.missed.remove(&at);
         let before = self.answers.insert(question.clone(), answer.clone());
         let state = self.standing(self.ahead(next, survey), survey).unwrap_or(OfferState::Partial);
-        let Answered { key, score, value } = answer.clone();
+        let same = before.as_ref() == Some(&answer);
+        let Answered { key, score, value } = answer;
+        let answer = Answer { question, key, score, value, main, state };
         match before {
-            None => effects.push(Effect::Answer { question, key, score, value, main, state }),
-            Some(before) if before != answer => {
-                effects.push(Effect::Amended { question, key, score, value, main, state });
-            }
+            None => effects.push(Effect::Answer(answer)),
+            Some(_) if !same => effects.push(Effect::Amended(answer)),
             Some(_) => {}
         }
         self.go(next, survey, effects);

@@ -9,21 +9,42 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use aftercall_core::survey::fault::{Fault, Pointer, Segment, did_you_mean};
 use serde_json::{Map, Value};
 
-/// What is wrong with one value.
+/// What was given for a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// Which value (RFC 6901), or, for one that is missing, what it is missing from.
-    pub pointer: String,
-    /// What is wrong, and what would be right.
-    pub message: String,
+pub enum Given<T> {
+    /// Nothing.
+    Absent,
+    /// Null: nothing, on purpose.
+    Null,
+    /// This.
+    Value(T),
+}
+
+impl<T> Given<T> {
+    /// The value, if there is one.
+    pub fn value(self) -> Option<T> {
+        match self {
+            Self::Absent | Self::Null => None,
+            Self::Value(value) => Some(value),
+        }
+    }
+
+    /// The same, borrowed.
+    pub fn as_ref(&self) -> Option<&T> {
+        match self {
+            Self::Absent | Self::Null => None,
+            Self::Value(value) => Some(value),
+        }
+    }
 }
 
 /// A table (an object) being read. Fields that nobody asked for are faults.
 pub struct Fields<'v, 'f> {
     table: &'v Map<String, Value>,
-    pointer: String,
+    pointer: Pointer,
     asked: Vec<&'static str>,
     noun: &'static str,
     faults: &'f mut Vec<Fault>,
@@ -40,7 +61,7 @@ impl<'v> Fields<'v, '_> {
         read: impl FnOnce(&mut Fields<'v, '_>) -> Option<T>,
     ) -> Result<T, Vec<Fault>> {
         let mut faults = Vec::new();
-        let result = Self::enter(value, String::new(), noun, &mut faults, read);
+        let result = Self::enter(value, Pointer::root(), noun, &mut faults, read);
         match result {
             Some(result) if faults.is_empty() => Ok(result),
             _ => Err(faults),
@@ -49,21 +70,33 @@ impl<'v> Fields<'v, '_> {
 
     fn enter<T>(
         value: &'v Value,
-        pointer: String,
+        pointer: Pointer,
         noun: &'static str,
         faults: &mut Vec<Fault>,
         read: impl FnOnce(&mut Fields<'v, '_>) -> Option<T>,
     ) -> Option<T> {
         let Value::Object(table) = value else {
-            let name = pointer.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("this");
-            let message = format!("`{name}` {}", expected("a table", value));
-            faults.push(Fault { pointer, message });
+            let message = format!("{} {}", subject(&pointer), expected("a table", value));
+            faults.push(Fault::new(pointer, message));
             return None;
         };
         let mut fields = Fields { table, pointer, asked: Vec::new(), noun, faults };
         let result = read(&mut fields);
         fields.refuse_unknown();
         result
+    }
+
+    /// A field that may be missing, or null, which is not the same.
+    pub fn given<T>(
+        &mut self,
+        name: &'static str,
+        convert: impl FnOnce(&Value) -> Result<T, String>,
+    ) -> Option<Given<T>> {
+        if self.table.get(name).is_some_and(Value::is_null) {
+            self.asked.push(name);
+            return Some(Given::Null);
+        }
+        Some(self.optional(name, convert)?.map_or(Given::Absent, Given::Value))
     }
 
     /// A field that may be missing (or null).
@@ -102,8 +135,9 @@ impl<'v> Fields<'v, '_> {
         convert: impl Fn(&Value) -> Result<T, String>,
     ) -> Option<Vec<T>> {
         self.elements(name, |value, pointer, _, faults| {
-            let message = |message| format!("`{name}` {message}");
-            convert(value).map_err(|fault| faults.push(Fault { pointer, message: message(fault) })).ok()
+            convert(value)
+                .map_err(|message| faults.push(Fault::new(pointer, format!("`{name}` {message}"))))
+                .ok()
         })
     }
 
@@ -119,7 +153,7 @@ impl<'v> Fields<'v, '_> {
     fn elements<T>(
         &mut self,
         name: &'static str,
-        element: impl Fn(&'v Value, String, &'static str, &mut Vec<Fault>) -> Option<T>,
+        element: impl Fn(&'v Value, Pointer, &'static str, &mut Vec<Fault>) -> Option<T>,
     ) -> Option<Vec<T>> {
         match self.ask(name) {
             None => Some(Vec::new()),
@@ -127,7 +161,7 @@ impl<'v> Fields<'v, '_> {
                 let pointer = self.at(name);
                 let mut elements = Vec::with_capacity(values.len());
                 for (index, value) in values.iter().enumerate() {
-                    elements.push(element(value, format!("{pointer}/{index}"), self.noun, self.faults));
+                    elements.push(element(value, pointer.index(index), self.noun, self.faults));
                 }
                 elements.into_iter().collect()
             }
@@ -178,9 +212,8 @@ impl<'v> Fields<'v, '_> {
             match convert(key, value) {
                 Ok(pair) => pairs.push(Some(pair)),
                 Err(fault) => {
-                    let pointer = format!("{}/{}", self.at(name), escape(key));
-                    let message = format!("`{key}` {fault}");
-                    self.faults.push(Fault { pointer, message });
+                    let pointer = self.at(name).key(key);
+                    self.faults.push(Fault::new(pointer, format!("`{key}` {fault}")));
                     pairs.push(None);
                 }
             }
@@ -192,22 +225,22 @@ impl<'v> Fields<'v, '_> {
     /// `message` goes on from the field's name: "must be …", "is …".
     pub fn fault_at(&mut self, name: &str, message: &str) {
         let pointer = self.at(name);
-        self.faults.push(Fault { pointer, message: format!("`{name}` {message}") });
+        self.faults.push(Fault::new(pointer, format!("`{name}` {message}")));
     }
 
     /// Says that an element of a list is wrong after all.
     pub fn fault_in(&mut self, list: &str, index: usize, message: &str) {
-        let pointer = format!("{}/{index}", self.at(list));
-        self.faults.push(Fault { pointer, message: format!("`{list}` {message}") });
+        let pointer = self.at(list).index(index);
+        self.faults.push(Fault::new(pointer, format!("`{list}` {message}")));
     }
 
     fn missing(&mut self, name: &str) {
         let message = format!("{} `{name}` is missing", self.noun);
-        self.faults.push(Fault { pointer: self.pointer.clone(), message });
+        self.faults.push(Fault::new(self.pointer.clone(), message));
     }
 
-    fn at(&self, name: &str) -> String {
-        format!("{}/{}", self.pointer, escape(name))
+    fn at(&self, name: &str) -> Pointer {
+        self.pointer.key(name)
     }
 
     fn ask(&mut self, name: &'static str) -> Option<&'v Value> {
@@ -218,9 +251,9 @@ impl<'v> Fields<'v, '_> {
     fn refuse_unknown(&mut self) {
         for key in self.table.keys() {
             if !self.asked.contains(&key.as_str()) {
-                let hint = nearest(key, &self.asked).map(|near| format!(" (did you mean `{near}`?)"));
-                let message = format!("unknown {} `{key}`{}", self.noun, hint.unwrap_or_default());
-                self.faults.push(Fault { pointer: self.at(key), message });
+                let hint = did_you_mean(key, self.asked.iter().copied());
+                let message = format!("unknown {} \"{key}\"{hint}", self.noun);
+                self.faults.push(Fault::new(self.at(key), message));
             }
         }
     }
@@ -265,16 +298,13 @@ pub fn whole(range: RangeInclusive<u32>) -> impl Fn(&Value) -> Result<u32, Strin
     }
 }
 
-/// The known word that the given one was probably meant to be: at most a third of it is wrong.
-#[must_use]
-pub fn nearest<'w>(word: &str, known: &[&'w str]) -> Option<&'w str> {
-    let most = (word.chars().count() / 3).max(1);
-    known
-        .iter()
-        .map(|known| (strsim::osa_distance(word, known), *known))
-        .filter(|(distance, _)| *distance <= most)
-        .min()
-        .map(|(_, known)| known)
+/// What a fault that has no name of its own is about.
+fn subject(pointer: &Pointer) -> String {
+    match pointer.segments().last() {
+        None => "this".to_owned(),
+        Some(Segment::Key(name)) => format!("`{name}`"),
+        Some(Segment::Index(index)) => format!("element {}", index + 1),
+    }
 }
 
 fn expected(what: &str, found: &Value) -> String {
@@ -287,11 +317,6 @@ fn expected(what: &str, found: &Value) -> String {
         Value::Object(_) => "a table",
     };
     format!("must be {what}, not {found}")
-}
-
-/// A key as a segment of a JSON pointer.
-pub(crate) fn escape(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }
 
 #[cfg(test)]
@@ -317,7 +342,7 @@ mod tests {
             Some((name?, ages?, inner?, rows?, pairs?, null?))
         })
         .unwrap_err();
-        let faults: Vec<String> = faults.iter().map(|f| format!("{}: {}", f.pointer, f.message)).collect();
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
         assert_eq!(
             faults,
             [
@@ -325,8 +350,8 @@ mod tests {
                 "/ages/1: `ages` must be a whole number, not text",
                 "/ages/2: `ages` must be a whole number from 0 to 150",
                 "/inner: key `flag` is missing",
-                "/inner/flga: unknown key `flga` (did you mean `flag`?)",
-                "/rows/1: `1` must be a table, not a number",
+                "/inner/flga: unknown key \"flga\" (did you mean \"flag\"?)",
+                "/rows/1: element 2 must be a table, not a number",
                 "/pairs/a~1b: `a/b` must be text, not a number",
                 ": key `null` is missing",
             ]
@@ -347,21 +372,6 @@ mod tests {
             (json!(true), None),
         ] {
             assert_eq!(whole(1..=5)(&value).ok(), expected, "{value}");
-        }
-    }
-
-    #[test]
-    fn the_nearest_word_is_offered_only_when_it_is_near() {
-        let known = ["csat_enabled", "csat_ivr", "open"];
-        for (word, expected) in [
-            ("csat_enable", Some("csat_enabled")),
-            ("CSAT_ivr", None),
-            ("csat_irv", Some("csat_ivr")),
-            ("opne", Some("open")),
-            ("o", None),
-            ("entirely_else", None),
-        ] {
-            assert_eq!(nearest(word, &known), expected, "{word}");
         }
     }
 }

@@ -1,13 +1,18 @@
 //! The server: configuration, doors, API, command line. See ARCHITECTURE.md.
 
+pub mod api;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod dial;
 pub mod doors;
 pub mod fields;
+pub mod installation;
+pub mod keys;
+pub mod logging;
+pub mod metrics;
 pub mod prompts;
 pub mod secret;
 pub mod signalling;
 pub mod surveys;
-pub mod logging;
-pub mod metrics;
 pub mod writer;

@@ -1,5 +1,7 @@
 //! What the log shows: to stderr, as text or as JSON lines.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -39,7 +41,8 @@ pub enum LogFault {
 pub fn start(filter: Option<&str>, format: LogFormat) -> Result<(), LogFault> {
     let filter = filter.filter(|filter| !filter.trim().is_empty()).unwrap_or(SHOWN);
     let shown = EnvFilter::try_new(filter).map_err(|_| LogFault::Filter(filter.to_owned()))?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
     let log = tracing_subscriber::registry().with(shown).with(filter_fn(|about| may_log(about.target())));
     let started = match format {
         LogFormat::Text => log.with(lines).try_init(),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
 
-use aftercall_core::survey::fault::Severity;
+use aftercall_core::survey::fault::{Pointer, Severity, locate_toml};
 use aftercall_core::survey::{CSAT_SURVEY, Library, Located, read_toml};
 use aftercall_core::{Survey, SurveyName};
 
@@ -21,10 +21,19 @@ const SURVEYS_MAX: usize = 1_000;
 
 /// The surveys by name.
 #[derive(Debug, Clone, Default)]
-pub struct Surveys(BTreeMap<SurveyName, Arc<Survey>>);
+pub struct Surveys(BTreeMap<SurveyName, Loaded>);
+
+/// A survey and where it was read.
+#[derive(Debug, Clone)]
+struct Loaded {
+    survey: Arc<Survey>,
+    /// None: it ships with the program.
+    file: Option<PathBuf>,
+    source: Arc<str>,
+}
 
 /// Something wrong with a file, in one line that an editor can jump to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FileFault {
     /// The file.
     pub file: PathBuf,
@@ -65,7 +74,9 @@ impl Surveys {
             && !faults.iter().any(|fault| fault.file.file_stem().is_some_and(|stem| stem == BUILT_IN))
             && let Ok((survey, _)) = read_toml(&name, CSAT_SURVEY, Library::built_in())
         {
-            surveys.0.insert(name, Arc::new(survey));
+            surveys
+                .0
+                .insert(name, Loaded { survey: Arc::new(survey), file: None, source: CSAT_SURVEY.into() });
         }
         (surveys, faults)
     }
@@ -73,12 +84,23 @@ impl Surveys {
     /// The survey of this name.
     #[must_use]
     pub fn get(&self, name: &SurveyName) -> Option<&Arc<Survey>> {
-        self.0.get(name)
+        self.0.get(name).map(|loaded| &loaded.survey)
     }
 
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Survey>> {
-        self.0.values()
+        self.0.values().map(|loaded| &loaded.survey)
+    }
+
+    /// A fault in a survey, found when more than its file was looked at.
+    #[must_use]
+    pub fn fault(&self, survey: &SurveyName, place: &Pointer, message: String) -> FileFault {
+        let loaded = self.0.get(survey);
+        let (line, column) = loaded.map_or((1, 1), |loaded| locate_toml(&loaded.source, place));
+        let file = loaded
+            .and_then(|loaded| loaded.file.clone())
+            .unwrap_or_else(|| format!("{survey} (built in)").into());
+        FileFault { file, at: Located { line, column, severity: Severity::Fault, message } }
     }
 
     fn take(&mut self, file: &Path, faults: &mut Vec<FileFault>) {
@@ -93,7 +115,8 @@ impl Surveys {
         };
         let found = match read_toml(&name, &source, Library::built_in()) {
             Ok((survey, advice)) => {
-                self.0.insert(name, Arc::new(survey));
+                let survey = Arc::new(survey);
+                self.0.insert(name, Loaded { survey, file: Some(file.to_owned()), source: source.into() });
                 advice
             }
             Err(found) => found,
@@ -119,5 +142,8 @@ fn read(file: &Path) -> io::Result<String> {
 }
 
 fn whole(file: &Path, message: String) -> FileFault {
-    FileFault { file: file.to_owned(), at: Located { line: 1, column: 1, severity: Severity::Fault, message } }
+    FileFault {
+        file: file.to_owned(),
+        at: Located { line: 1, column: 1, severity: Severity::Fault, message },
+    }
 }

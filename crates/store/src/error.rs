@@ -1,7 +1,5 @@
 //! What can go wrong with a store, named by what to do next.
 
-use std::path::PathBuf;
-
 /// Why a store cannot do what it was asked. [`StoreError::next_move`] says what the caller does now.
 /// No text in it comes from a caller or from a stored row.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -113,9 +111,4 @@ impl StoreError {
             | Self::Closed => NextMove::GiveUp,
         }
     }
-}
-
-/// A path as it is shown in an error.
-pub(crate) fn shown(path: &PathBuf) -> String {
-    path.display().to_string()
 }

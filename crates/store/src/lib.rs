@@ -5,8 +5,10 @@
 //! clock: the time is in every write.
 
 mod error;
+mod ids;
 mod rating;
 mod read;
+mod rules;
 mod session;
 mod sqlite;
 mod stamp;
@@ -64,7 +66,8 @@ impl Store {
     }
 
     /// Keeps a batch: all of it, durably, or nothing. The answers are in the batch's order, and a
-    /// write sees those before it in the same batch. Writing an acknowledged batch again is harmless.
+    /// write sees those before it in the same batch. What sessions tell and what is posted may be
+    /// written again, in the same order: that changes nothing.
     ///
     /// # Errors
     /// Then nothing of the batch is kept. More than [`BATCH_MAX`] writes are refused.

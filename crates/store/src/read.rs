@@ -22,7 +22,7 @@ pub struct Window {
 }
 
 /// Whose ratings to count.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     /// All of the tenant's.
     Tenant,

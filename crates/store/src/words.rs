@@ -74,6 +74,13 @@ impl SessionId {
     }
 }
 
+impl FromStr for SessionId {
+    type Err = IdFault;
+    fn from_str(text: &str) -> Result<Self, IdFault> {
+        Self::new(text)
+    }
+}
+
 /// How the rating reached the caller: `phone`, `web`, `sms`; lower-case letters, digits, `-`, `_`, `.`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Channel(String);
@@ -95,6 +102,13 @@ impl Channel {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl FromStr for Channel {
+    type Err = IdFault;
+    fn from_str(text: &str) -> Result<Self, IdFault> {
+        Self::new(text)
     }
 }
 
@@ -136,9 +150,16 @@ impl Comment {
     }
 }
 
+impl FromStr for Comment {
+    type Err = CommentFault;
+    fn from_str(text: &str) -> Result<Self, CommentFault> {
+        Self::new(text)
+    }
+}
+
 impl fmt::Debug for Comment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"… {} characters\"", self.0.chars().count())
+        masked(f, &self.0)
     }
 }
 
@@ -147,9 +168,9 @@ impl fmt::Debug for Comment {
 pub struct Said(String);
 
 impl Said {
-    /// Keeps the answer as the engine put it.
+    /// Keeps the answer as the engine put it; for U+0000, which a database cannot keep, U+FFFD.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self(text.into().replace('\0', "\u{FFFD}"))
     }
 
     /// The one way to the plain text.
@@ -161,7 +182,7 @@ impl Said {
 
 impl fmt::Debug for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"… {} characters\"", self.0.chars().count())
+        masked(f, &self.0)
     }
 }
 
@@ -200,6 +221,11 @@ impl RatedAt {
     pub fn get(self) -> Timestamp {
         self.0
     }
+}
+
+/// How long a text is, and nothing of what it says.
+fn masked(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    write!(f, "\"… {} characters\"", text.chars().count())
 }
 
 fn check(text: &str, longest: usize, allowed: impl Fn(char) -> bool) -> Result<(), IdFault> {

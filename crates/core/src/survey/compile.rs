@@ -93,7 +93,15 @@ impl<'a> Compiler<'a> {
         if !self.faults.is_empty() {
             return None;
         }
-        Some(Survey { name: name.clone(), definition, language: language?, languages, steps, texts })
+        Some(Survey {
+            name: name.clone(),
+            definition,
+            language: language?,
+            languages,
+            steps,
+            texts,
+            used: self.used.clone(),
+        })
     }
 
     fn ids(&mut self) {

@@ -8,7 +8,8 @@ use crate::ids::{Language, SurveyName};
 use crate::key::Key;
 use crate::score::Score;
 use crate::survey::definition::Definition;
-use crate::turn::{Collect, Piece};
+use crate::survey::fault::Pointer;
+use crate::turn::Collect;
 
 /// A survey ready to be conducted. Made by [`crate::survey::compile`] only, so that what it
 /// says of itself holds: targets exist and lie ahead, prompts have texts in every language.
@@ -20,6 +21,8 @@ pub struct Survey {
     pub(crate) languages: BTreeSet<Language>,
     pub(crate) steps: Vec<Step>,
     pub(crate) texts: BTreeMap<String, Texts>,
+    /// Where each prompt is first used.
+    pub(crate) used: BTreeMap<String, Pointer>,
 }
 
 /// A prompt's texts by language.
@@ -193,19 +196,14 @@ impl Survey {
         self.questions().find(|(_, question)| question.main).map(|(step, _)| step.id.as_str())
     }
 
-    /// Every recording the survey may need, with its text: what a door that plays audio must have.
-    #[must_use]
-    pub fn pieces(&self) -> Vec<(Piece, &str)> {
-        self.texts
-            .iter()
-            .flat_map(|(name, texts)| {
-                texts.iter().filter(|(language, _)| self.languages.contains(language)).map(
-                    move |(language, text)| {
-                        (Piece { language: language.to_string(), name: name.clone() }, text.as_str())
-                    },
-                )
-            })
-            .collect()
+    /// Every prompt the survey may say, with the place that first uses it and its text in each of
+    /// the survey's languages: what a door that plays audio must have recordings of.
+    pub fn prompts(&self) -> impl Iterator<Item = (&str, &Pointer, BTreeMap<&Language, &str>)> {
+        self.used.iter().map(|(name, place)| {
+            let texts = self.texts.get(name).into_iter().flatten();
+            let spoken = texts.filter(|(language, _)| self.languages.contains(language));
+            (name.as_str(), place, spoken.map(|(language, text)| (language, text.as_str())).collect())
+        })
     }
 
     pub(crate) fn step(&self, at: At) -> Option<&Step> {

@@ -109,7 +109,7 @@ fn an_answer_says_at_once_what_state_it_brings() {
         line.effects
             .iter()
             .filter_map(|effect| match effect {
-                Effect::Answer { state, .. } | Effect::Amended { state, .. } => Some(state.word()),
+                Effect::Answer(answer) | Effect::Amended(answer) => Some(answer.state.word()),
                 _ => None,
             })
             .collect()
@@ -178,7 +178,7 @@ fn hanging_up_during_the_comment_keeps_the_rating() {
     assert_eq!(call(everything(), "p 1 p 4 p ~ p x").record(), "\"yes\" 2 partial");
     let line = call(everything(), "p 1 p 4 p ~ p x");
     let rated = line.effects.iter().any(|effect| {
-        matches!(effect, Effect::Answer { main: true, score, .. } if score.map(Score::get) == Some(2))
+        matches!(effect, Effect::Answer(answer) if answer.main && answer.score.map(Score::get) == Some(2))
     });
     assert!(rated, "{:?}", line.effects);
 }
@@ -209,4 +209,22 @@ fn on_hold_nothing_is_played_and_no_time_runs_and_then_the_prompt_comes_again() 
     assert_eq!(line.record(), "4 completed");
     let line = call(csat(), "p h x");
     assert_eq!(line.record(), "- abandoned");
+}
+
+#[test]
+fn a_door_that_reports_the_prompts_end_does_not_end_a_question() {
+    use aftercall_core::{Heard, Session, What};
+    let survey = with_change();
+    let mut session = Session::new(&survey, None, std::collections::BTreeMap::new());
+    let mut say = |turn: u32, what: What| {
+        let (next, turn, _) = session.clone().hear(Heard { turn, what }, &survey);
+        session = next;
+        turn.number
+    };
+    assert_eq!(say(0, What::Start), 1);
+    assert_eq!(say(1, What::Played), 1, "the question waits for a key");
+    assert_eq!(say(1, What::Key { key: '5'.try_into().unwrap() }), 2);
+    assert_eq!(say(2, What::Played), 2, "the confirmation waits for a change of mind");
+    assert_eq!(say(2, What::Silence), 3);
+    assert_eq!(say(3, What::Played), 4);
 }

@@ -1,38 +1,37 @@
 //! `${NAME}` in a text of the configuration.
 
+use aftercall_core::survey::fault::{Fault, Pointer};
 use serde_json::Value;
-
-use crate::fields::Fault;
 
 /// Replaces every `${NAME}` in every text of the tree; `$${` stands for a plain `${`.
 ///
 /// What a variable holds is taken as it is: a `${` in it means nothing.
 pub(super) fn fill_in(tree: &mut Value, env: &dyn Fn(&str) -> Option<String>) -> Vec<Fault> {
     let mut faults = Vec::new();
-    visit(tree, "", String::new(), env, &mut faults);
+    visit(tree, "", Pointer::root(), env, &mut faults);
     faults
 }
 
 fn visit(
     value: &mut Value,
     name: &str,
-    pointer: String,
+    pointer: Pointer,
     env: &dyn Fn(&str) -> Option<String>,
     faults: &mut Vec<Fault>,
 ) {
     match value {
         Value::String(text) => match filled(text, env) {
             Ok(filled) => *text = filled,
-            Err(message) => faults.push(Fault { pointer, message: format!("`{name}` {message}") }),
+            Err(message) => faults.push(Fault::new(pointer, format!("`{name}` {message}"))),
         },
         Value::Array(values) => {
             for (index, value) in values.iter_mut().enumerate() {
-                visit(value, name, format!("{pointer}/{index}"), env, faults);
+                visit(value, name, pointer.index(index), env, faults);
             }
         }
         Value::Object(table) => {
             for (key, value) in table {
-                visit(value, key, format!("{pointer}/{}", crate::fields::escape(key)), env, faults);
+                visit(value, key, pointer.key(key), env, faults);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -114,6 +113,6 @@ mod tests {
         let faults = fill_in(&mut tree, &env);
         assert_eq!(tree, json!({ "a/b": ["pbx", { "${HOST}": "${NOPE}" }], "n": 1 }));
         assert_eq!(faults.len(), 1);
-        assert_eq!(faults[0].pointer, "/a~1b/1/${HOST}");
+        assert_eq!(faults[0].pointer.to_string(), "/a~1b/1/${HOST}");
     }
 }

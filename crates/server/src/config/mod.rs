@@ -1,28 +1,30 @@
 //! What an operator can set: `aftercall.toml` over built-in defaults (`defaults.toml`).
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use aftercall_core::stats::WeekStart;
+use aftercall_core::survey::Located;
+use aftercall_core::survey::fault::{Fault, Pointer, Severity, did_you_mean, line_column, locate_toml};
 use aftercall_core::{Language, QueueId, SurveyName, TenantId};
-use jiff::tz::TimeZone;
+use aftercall_store::Zone;
 use serde_json::Value;
 
 pub mod clean;
 mod environment;
 pub mod http;
-pub mod locate;
 pub mod route;
 pub mod sip;
 mod values;
 
 pub use clean::CleanIds;
 pub use http::{Http, Tls};
-pub use locate::{Position, locate};
 pub use route::{AfterCall, Match, Queue, Route, Seen};
-pub use sip::{Peer, PeerAuth, Ports, Rtp, Sip, SipHeaders, SipListen, Transport};
-pub use values::time_zone;
+pub use sip::{Peer, PeerAuth, Ports, Rtp, Sip, SipListen, Transport};
 
-use crate::fields::{Fault, Fields, parsed, text};
+use crate::fields::{Fields, parsed, text};
+use crate::surveys::FileFault;
 
 /// The file that is read when no other is named and it is there.
 pub const FILE_NAME: &str = "aftercall.toml";
@@ -44,8 +46,10 @@ pub struct Config {
     pub surveys_dir: PathBuf,
     /// The site's own prompts.
     pub prompts_dir: PathBuf,
-    /// The zone of the tenant `default` when it is first made.
-    pub time_zone: TimeZone,
+    /// The zone of the tenant `default`.
+    pub time_zone: Zone,
+    /// The first day of its weeks.
+    pub week_start: WeekStart,
     /// The survey of a call that nothing else chose one for.
     pub default_survey: SurveyName,
     /// The language of a call that nothing else chose one for, if not the survey's own.
@@ -64,6 +68,15 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// What queues say about it.
     pub queues: Vec<Queue>,
+    /// Where it names surveys, for whoever knows which there are.
+    named: Vec<Named>,
+}
+
+/// A survey that the configuration names, and where: line and column.
+#[derive(Debug, Clone)]
+struct Named {
+    place: (usize, usize),
+    survey: SurveyName,
 }
 
 /// Where ratings are kept.
@@ -83,13 +96,8 @@ pub enum ConfigError {
         /// Why not.
         reason: String,
     },
-    /// What it says cannot be.
-    Faults {
-        /// Which file.
-        file: PathBuf,
-        /// What is wrong, in the order of the file.
-        faults: Vec<(Position, String)>,
-    },
+    /// What it says cannot be: in the order of the file.
+    Faults(Vec<FileFault>),
 }
 
 impl std::error::Error for ConfigError {}
@@ -98,12 +106,9 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable { file, reason } => write!(f, "{}: cannot be read: {reason}", file.display()),
-            Self::Faults { file, faults } => {
-                for (number, (position, message)) in faults.iter().enumerate() {
-                    let newline = if number == 0 { "" } else { "\n" };
-                    write!(f, "{newline}{}:{position}: {message}", file.display())?;
-                }
-                Ok(())
+            Self::Faults(faults) => {
+                let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+                f.write_str(&lines.join("\n"))
             }
         }
     }
@@ -143,21 +148,62 @@ impl Config {
         source: &str,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
-        let faults = |faults: Vec<(Position, String)>| {
-            let mut faults = faults;
-            faults.sort();
-            ConfigError::Faults { file: file.to_owned(), faults }
+        let faults = |mut found: Vec<Located>| {
+            found.sort();
+            let in_file = |at| FileFault { file: file.to_owned(), at };
+            ConfigError::Faults(found.into_iter().map(in_file).collect())
         };
         let located = |found: Vec<Fault>| {
-            faults(found.into_iter().map(|f| (locate(source, &f.pointer), f.message)).collect())
+            let place = |fault: Fault| at(locate_toml(source, &fault.pointer), fault.message);
+            faults(found.into_iter().map(place).collect())
         };
-        let mut site = to_tree(source).map_err(faults)?;
+        let mut site = to_tree(source).map_err(|fault| faults(vec![fault]))?;
         let unset = environment::fill_in(&mut site, env);
         if !unset.is_empty() {
             return Err(located(unset));
         }
         let folder = file.parent().unwrap_or(Path::new("")).to_owned();
-        Self::build(Layers { site, folder, file: Some(file.to_owned()) }).map_err(located)
+        let mut config =
+            Self::build(Layers { site, folder, file: Some(file.to_owned()) }).map_err(located)?;
+        let place = |(pointer, survey)| Named { place: locate_toml(source, &pointer), survey };
+        config.named = config.surveys_named().into_iter().map(place).collect();
+        Ok(config)
+    }
+
+    fn surveys_named(&self) -> Vec<(Pointer, SurveyName)> {
+        let root = Pointer::root();
+        let default = (root.key("default_survey"), self.default_survey.clone());
+        let routes =
+            self.routes.iter().enumerate().map(|(index, route)| {
+                (root.key("route").index(index).key("application"), route.survey.clone())
+            });
+        let queues = self.queues.iter().enumerate().filter_map(|(index, queue)| {
+            let survey = queue.after_call.as_ref()?.csat_ivr.clone()?;
+            Some((root.key("queue").index(index).key("after_call").key("csat_ivr"), survey))
+        });
+        std::iter::once(default).chain(routes).chain(queues).collect()
+    }
+
+    /// A fault for every survey that the configuration names and that is not among these.
+    #[must_use]
+    pub fn unknown_surveys(&self, known: &[&str]) -> Vec<FileFault> {
+        let file = self.file.clone().unwrap_or_else(|| PathBuf::from(FILE_NAME));
+        let unknown = self.named.iter().filter(|named| !known.contains(&named.survey.as_str()));
+        unknown
+            .map(|Named { place, survey }| {
+                let hint = did_you_mean(survey.as_str(), known.iter().copied());
+                let message = format!("there is no survey \"{survey}\"{hint}: `surveys_dir` has one a file");
+                FileFault { file: file.clone(), at: at(*place, message) }
+            })
+            .collect()
+    }
+
+    /// Every tenant that the configuration names.
+    #[must_use]
+    pub fn tenants_named(&self) -> BTreeSet<&TenantId> {
+        let peers = self.sip.peers.iter().map(|peer| &peer.tenant);
+        let routes = self.routes.iter().filter_map(|route| route.tenant.as_ref());
+        peers.chain(routes).chain(self.queues.iter().map(|queue| &queue.tenant)).collect()
     }
 
     fn build(layers: Layers) -> Result<Self, Vec<Fault>> {
@@ -171,6 +217,7 @@ impl Config {
         let surveys_dir = fields.required("surveys_dir", values::path(folder));
         let prompts_dir = fields.required("prompts_dir", values::path(folder));
         let time_zone = fields.required("time_zone", values::zone);
+        let week_start = fields.required("week_start", values::week_start);
         let default_survey = fields.required("default_survey", parsed::<SurveyName>);
         let default_language = fields.optional("default_language", parsed::<Language>);
         let http = fields.required_table("http", |http| Http::read(http, folder));
@@ -196,6 +243,7 @@ impl Config {
             surveys_dir: surveys_dir?,
             prompts_dir: prompts_dir?,
             time_zone: time_zone?,
+            week_start: week_start?,
             default_survey: default_survey?,
             default_language: default_language?,
             http: http?,
@@ -205,6 +253,7 @@ impl Config {
             ids_clean: ids_clean?,
             routes: routes?,
             queues: queues?,
+            named: Vec::new(),
             data_dir,
         })
     }
@@ -248,9 +297,12 @@ fn source_of(file: &Path) -> Result<String, ConfigError> {
     }
     let bytes = std::fs::read(file).map_err(|error| unreadable(error.to_string()))?;
     String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let position = Position::of_byte(&String::from_utf8_lossy(error.as_bytes()), at);
-        ConfigError::Faults { file: file.to_owned(), faults: vec![(position, "is not UTF-8".to_owned())] }
+        let offset = error.utf8_error().valid_up_to();
+        let place = line_column(&String::from_utf8_lossy(error.as_bytes()), offset);
+        ConfigError::Faults(vec![FileFault {
+            file: file.to_owned(),
+            at: at(place, "is not UTF-8".to_owned()),
+        }])
     })
 }
 
@@ -268,13 +320,17 @@ fn lay_over(below: &mut Value, above: Value) {
 }
 
 /// TOML as a tree of plain values. Dates become text: no setting is one.
-fn to_tree(source: &str) -> Result<Value, Vec<(Position, String)>> {
+fn to_tree(source: &str) -> Result<Value, Located> {
     let table: toml::Table = toml::from_str(source).map_err(|error: toml::de::Error| {
         let start = error.span().map_or(0, |span| span.start);
         let message = error.message().lines().collect::<Vec<_>>().join("; ");
-        vec![(Position::of_byte(source, start), message)]
+        at(line_column(source, start), message)
     })?;
     Ok(plain(toml::Value::Table(table)))
+}
+
+fn at((line, column): (usize, usize), message: String) -> Located {
+    Located { line, column, severity: Severity::Fault, message }
 }
 
 fn plain(value: toml::Value) -> Value {

@@ -17,7 +17,7 @@ pub struct Route {
     /// The survey they get.
     pub survey: SurveyName,
     /// Whose data they become.
-    pub tenant: TenantId,
+    pub tenant: Option<TenantId>,
     /// The language they are spoken to in, if not the survey's own.
     pub language: Option<Language>,
 }
@@ -86,13 +86,7 @@ impl Route {
         let survey = fields.required("application", application);
         let tenant = fields.optional("tenant", parsed::<TenantId>);
         let language = fields.optional("language", parsed::<Language>);
-        Some(Self {
-            name: name?,
-            pattern: pattern?,
-            survey: survey?,
-            tenant: tenant?.unwrap_or_default(),
-            language: language?,
-        })
+        Some(Self { name: name?, pattern: pattern?, survey: survey?, tenant: tenant?, language: language? })
     }
 }
 

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use aftercall_core::TenantId;
+use aftercall_wire::identity::Names;
 use ipnet::IpNet;
 use serde_json::Value;
 
@@ -24,7 +25,7 @@ pub struct Sip {
     /// Who may call.
     pub peers: Vec<Peer>,
     /// Which headers say which call this is.
-    pub headers: SipHeaders,
+    pub headers: Names,
     /// Calls at once.
     pub max_calls: usize,
     /// New calls in one second from one address.
@@ -97,21 +98,8 @@ pub struct PeerAuth {
     pub user: String,
     /// The password.
     pub password: Secret,
-}
-
-/// Names of headers, in lower case; the first that is there and not empty counts.
-#[derive(Debug, Clone)]
-pub struct SipHeaders {
-    /// The call's id.
-    pub call: Vec<String>,
-    /// The agent's.
-    pub agent: Vec<String>,
-    /// The queue's.
-    pub queue: Vec<String>,
-    /// The survey asked for.
-    pub survey: Vec<String>,
-    /// The language asked for.
-    pub language: Vec<String>,
+    /// Asks for MD5 only, for programs that give up when SHA-256 is offered beside it.
+    pub md5_only: bool,
 }
 
 impl Sip {
@@ -120,7 +108,7 @@ impl Sip {
         let external_ip = fields.optional("external_ip", ip);
         let open = fields.required("open", flag);
         let peers = fields.tables("peers", Peer::read);
-        let headers = fields.required_table("headers", SipHeaders::read);
+        let headers = fields.required_table("headers", header_names);
         let max_calls = fields.required("max_calls", whole(1..=30_000));
         let calls_per_second = fields.required("calls_per_second_per_source", whole(1..=100_000));
         let max_call_seconds = fields.required("max_call_seconds", whole(1..=86_400));
@@ -137,14 +125,6 @@ impl Sip {
             max_ringing: Duration::from_secs(max_ringing_seconds?.into()),
         })
     }
-
-    /// The peer that this address is: of those whose network holds it, the one with the narrowest.
-    #[must_use]
-    pub fn peer(&self, address: IpAddr) -> Option<&Peer> {
-        let address = address.to_canonical();
-        let holding = self.peers.iter().rev().filter(|peer| peer.from.contains(&address));
-        holding.max_by_key(|peer| peer.from.prefix_len())
-    }
 }
 
 impl Peer {
@@ -153,20 +133,31 @@ impl Peer {
         let auth = fields.table("auth", |auth| {
             let user = auth.required("user", values::name);
             let password = auth.required("password", values::name);
-            Some(PeerAuth { user: user?, password: Secret::new(password?) })
+            let md5_only = auth.optional("md5_only", flag);
+            Some(PeerAuth {
+                user: user?,
+                password: Secret::new(password?),
+                md5_only: md5_only?.unwrap_or(false),
+            })
         });
         let tenant = fields.optional("tenant", parsed::<TenantId>);
         Some(Self { from: from?, auth: auth?, tenant: tenant?.unwrap_or_default() })
     }
 }
 
-impl SipHeaders {
-    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
-        let mut names = |kind| fields.list(kind, |value| values::header_name(&text(value)?));
-        let (call, agent, queue) = (names("call"), names("agent"), names("queue"));
-        let (survey, language) = (names("survey"), names("language"));
-        Some(Self { call: call?, agent: agent?, queue: queue?, survey: survey?, language: language? })
-    }
+fn header_names(fields: &mut Fields<'_, '_>) -> Option<Names> {
+    let mut names = |kind| fields.list(kind, |value| values::header_name(&text(value)?));
+    let (call, agent, queue, skill) = (names("call"), names("agent"), names("queue"), names("skill"));
+    let (survey, language, wanted) = (names("survey"), names("language"), names("wanted"));
+    Some(Names {
+        call: call?,
+        agent: agent?,
+        queue: queue?,
+        skill: skill?,
+        survey: survey?,
+        language: language?,
+        wanted: wanted?,
+    })
 }
 
 /// `[rtp]`: where the media flows.
@@ -254,9 +245,13 @@ mod tests {
     }
 
     #[test]
-    fn the_narrowest_network_says_who_a_caller_is_and_by_default_only_private_ones_are_known() {
-        let mut sip = crate::config::Config::built_in().sip;
-        for (address, known) in [
+    fn by_default_only_private_networks_are_known() {
+        let sip = crate::config::Config::built_in().sip;
+        let known = |address: &str| {
+            let address: IpAddr = address.parse().unwrap();
+            sip.peers.iter().any(|peer| peer.from.contains(&address))
+        };
+        for (address, expected) in [
             ("127.0.0.1", true),
             ("10.1.2.3", true),
             ("172.31.0.1", true),
@@ -264,19 +259,10 @@ mod tests {
             ("192.168.1.1", true),
             ("::1", true),
             ("fd00::1", true),
-            ("::ffff:10.0.0.1", true),
             ("203.0.113.7", false),
             ("2001:db8::1", false),
         ] {
-            assert_eq!(sip.peer(address.parse().unwrap()).is_some(), known, "{address}");
+            assert_eq!(known(address), expected, "{address}");
         }
-        let branch = Peer {
-            from: "10.1.0.0/16".parse().unwrap(),
-            auth: None,
-            tenant: TenantId::new("branch").unwrap(),
-        };
-        sip.peers.push(branch);
-        assert_eq!(sip.peer("10.1.2.3".parse().unwrap()).unwrap().tenant.as_str(), "branch");
-        assert_eq!(sip.peer("10.2.2.3".parse().unwrap()).unwrap().tenant.as_str(), "default");
     }
 }

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use aftercall_core::stats::WeekStart;
+use aftercall_store::Zone;
 use ipnet::IpNet;
-use jiff::tz::TimeZone;
 use regex::Regex;
 use serde_json::Value;
 
@@ -25,20 +26,21 @@ pub(super) fn pattern(value: &Value) -> Result<Regex, String> {
 }
 
 /// An IANA time zone.
-pub(super) fn zone(value: &Value) -> Result<TimeZone, String> {
+pub(super) fn zone(value: &Value) -> Result<Zone, String> {
     let name = text(value)?;
-    time_zone(&name)
-}
-
-/// The time zone of that IANA name.
-///
-/// # Errors
-/// When the time zone database has no such name.
-pub fn time_zone(name: &str) -> Result<TimeZone, String> {
-    TimeZone::get(name).ok().filter(|zone| zone.iana_name().is_some()).ok_or_else(|| {
+    Zone::new(&name).map_err(|_| {
         format!(
             "is `{name}`, which is not an IANA time zone (such as `UTC`, `Europe/Berlin`, `Asia/Shanghai`)"
         )
+    })
+}
+
+/// A day that weeks begin with.
+pub(super) fn week_start(value: &Value) -> Result<WeekStart, String> {
+    let word = text(value)?;
+    let known = WeekStart::ALL.into_iter().find(|day| day.word() == word);
+    known.ok_or_else(|| {
+        format!("is `{word}`, which is not a day that weeks begin with: monday, sunday or saturday")
     })
 }
 

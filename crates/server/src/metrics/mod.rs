@@ -5,6 +5,7 @@
 //! protobuf are not needed, and a metric is a field that a typo cannot miss.
 
 mod kinds;
+mod sip;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 pub use kinds::{Counter, Gauge, Histogram};
+pub use sip::SipMetrics;
 
 /// The content type of the text format, version 0.0.4.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -23,6 +25,8 @@ pub struct Metrics {
     pub http: HttpMetrics,
     /// What is written.
     pub writer: WriterMetrics,
+    /// Calls at the SIP door.
+    pub sip: SipMetrics,
 }
 
 /// Requests by what they were and what came of them.
@@ -102,6 +106,7 @@ impl Metrics {
         }
         page.family("aftercall_commit_seconds", "histogram", "How long commits took.");
         page.histogram("aftercall_commit_seconds", "", &writer.commit);
+        self.sip.render(&mut page);
         page.0
     }
 }
@@ -122,8 +127,16 @@ impl Page {
     }
 
     fn counter(&mut self, name: &str, help: &str, counter: &Counter) {
-        self.family(name, "counter", help);
-        self.line(format_args!("{name} {}", counter.get()));
+        self.value(name, "counter", help, counter.get());
+    }
+
+    fn value(&mut self, name: &str, kind: &str, help: &str, value: u64) {
+        self.family(name, kind, help);
+        self.line(format_args!("{name} {value}"));
+    }
+
+    fn sample(&mut self, name: &str, labels: &str, value: u64) {
+        self.line(format_args!("{name}{{{labels}}} {value}"));
     }
 
     fn gauge(&mut self, name: &str, help: &str, gauge: &Gauge) {

@@ -15,6 +15,7 @@ use super::{Credentials, Transport};
 pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// Everything [`Signalling::start`](super::Signalling::start) needs.
+#[derive(Clone)]
 pub struct SignallingConfig {
     /// Where to listen. Empty: a caller only, which still needs one UDP address to send from.
     pub listen: Vec<Listen>,
@@ -67,7 +68,8 @@ pub struct BadListen(String);
 /// Who may call.
 #[derive(Clone, Debug)]
 pub struct Peers {
-    /// The first entry that contains the sender's address, and whose credentials fit if it demands any, counts.
+    /// Of the entries with the narrowest network that contains the sender's address, the first whose credentials
+    /// fit, if it demands any, counts: a wider entry never lets in whom a narrower one asks for a password.
     pub list: Vec<Peer>,
     /// Takes calls from everyone else too. Their identity headers do not count.
     pub open: bool,
@@ -80,6 +82,8 @@ pub struct Peer {
     pub from: IpNet,
     /// What they must prove, if anything.
     pub auth: Option<Credentials>,
+    /// Asks them for MD5 only, for programs that give up when they see SHA-256 offered beside it (SIPp 3.6 does).
+    pub md5_only: bool,
 }
 
 impl Default for Peers {
@@ -98,14 +102,18 @@ impl Default for Peers {
             v6(0xfc00, 7),
             v6(0xfe80, 10),
         ];
-        Self { list: networks.into_iter().map(|from| Peer { from, auth: None }).collect(), open: false }
+        Self {
+            list: networks.into_iter().map(|from| Peer { from, auth: None, md5_only: false }).collect(),
+            open: false,
+        }
     }
 }
 
 /// Limits; beyond them a call is answered 503 with Retry-After, and counted.
 #[derive(Clone, Debug)]
 pub struct Bounds {
-    /// Calls at once, in both directions. One holds about 8 KiB here (its INVITE, dialog and transactions).
+    /// Calls at once, in both directions. One holds about 5 KiB here, measured with an
+    /// INVITE of 1 KiB: its dialog, its INVITE, and what its transactions leave behind for a while.
     pub calls_max: usize,
     /// New calls a second from one source (an IPv4 address, an IPv6 /64); as many may come at once.
     pub calls_per_second_per_source: u32,

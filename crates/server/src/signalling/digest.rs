@@ -101,12 +101,14 @@ impl Verifier {
         Self { secret, used: HashMap::new() }
     }
 
-    /// The WWW-Authenticate values of a 401, strongest first. `fresh` makes the nonce unlike any other.
-    pub(super) fn challenge(&self, now: Duration, fresh: &str, stale: bool) -> Vec<String> {
+    /// The WWW-Authenticate values of a 401, strongest first (RFC 8760, section 2.3). `fresh` makes the nonce unlike
+    /// any other.
+    pub(super) fn challenge(&self, now: Duration, fresh: &str, stale: bool, md5_only: bool) -> Vec<String> {
         let nonce = self.nonce(&format!("{:x}.{fresh}", now.as_millis()));
         let stale = if stale { ", stale=true" } else { "" };
         Algorithm::OFFERED
             .into_iter()
+            .filter(|algorithm| !md5_only || *algorithm == Algorithm::Md5)
             .map(|algorithm| {
                 let name = algorithm.name();
                 format!(r#"Digest realm="{REALM}", nonce="{nonce}", algorithm={name}, qop="auth"{stale}"#)
@@ -320,7 +322,7 @@ mod tests {
     fn our_answer_to_our_challenge_is_proven_whichever_algorithm_is_left() {
         let mut verifier = Verifier::new("secret".into());
         for (fresh, keep) in [("a", "SHA-256"), ("b", "MD5")] {
-            let challenges = verifier.challenge(s(10), fresh, false);
+            let challenges = verifier.challenge(s(10), fresh, false, false);
             let offered: Vec<_> =
                 challenges.iter().map(String::as_str).filter(|c| c.contains(keep)).collect();
             let value = answer(&offered, "INVITE", "sip:a@h", &pbx(), "cn").unwrap();
@@ -349,7 +351,7 @@ mod tests {
     #[test]
     fn only_a_young_unused_unspoilt_proof_counts() {
         let mut verifier = Verifier::new("secret".into());
-        let challenge = verifier.challenge(s(0), "x", false);
+        let challenge = verifier.challenge(s(0), "x", false, false);
         let good = answer(&[&challenge[0]], "INVITE", "sip:a@h", &pbx(), "cn").unwrap();
         let spoil = |from: &str, to: &str| {
             assert!(good.contains(from), "{from}");
@@ -357,7 +359,7 @@ mod tests {
         };
         let stolen = Credentials { user: "pbx".into(), password: "guess".into() };
         let guess = answer(&[&challenge[0]], "INVITE", "sip:a@h", &stolen, "cn").unwrap();
-        let foreign = Verifier::new("another".into()).challenge(s(0), "x", false);
+        let foreign = Verifier::new("another".into()).challenge(s(0), "x", false, false);
         let foreign = answer(&[&foreign[0]], "INVITE", "sip:a@h", &pbx(), "cn").unwrap();
         for (what, value, method, at, verdict) in [
             ("wrong password", guess, "INVITE", 1, Verdict::Unproven),
@@ -399,9 +401,16 @@ mod tests {
     }
 
     #[test]
+    fn who_stumbles_over_the_stronger_algorithm_is_spared_it() {
+        let challenges = Verifier::new("secret".into()).challenge(s(0), "x", false, true);
+        assert_eq!(challenges.len(), 1);
+        assert!(challenges[0].contains("algorithm=MD5"));
+    }
+
+    #[test]
     fn staleness_is_said_and_understood() {
         let verifier = Verifier::new("secret".into());
-        assert!(verifier.challenge(s(0), "x", true).iter().all(|c| is_stale(c)));
-        assert!(verifier.challenge(s(0), "x", false).iter().all(|c| !is_stale(c)));
+        assert!(verifier.challenge(s(0), "x", true, false).iter().all(|c| is_stale(c)));
+        assert!(verifier.challenge(s(0), "x", false, false).iter().all(|c| !is_stale(c)));
     }
 }

@@ -85,7 +85,9 @@ impl Gate {
 
     /// Judges an INVITE that would start a call. `fresh` goes into a challenge's nonce.
     pub(super) fn admit(&self, approach: &Approach<'_>, now: Duration, fresh: &str) -> Admission {
-        let fitting = || self.peers.list.iter().enumerate().filter(|(_, p)| p.from.contains(&approach.ip));
+        let holding = || self.peers.list.iter().enumerate().filter(|(_, p)| p.from.contains(&approach.ip));
+        let narrowest = holding().map(|(_, p)| p.from.prefix_len()).max();
+        let fitting = || holding().filter(|(_, p)| Some(p.from.prefix_len()) == narrowest);
         let stranger = fitting().next().is_none();
         if stranger && is_scanner(approach.user_agent) {
             return Admission::Ignore;
@@ -111,7 +113,7 @@ impl Gate {
                 }
             }
         }
-        Admission::Challenge(memory.verifier.challenge(now, fresh, stale))
+        Admission::Challenge(memory.verifier.challenge(now, fresh, stale, fitting().any(|(_, p)| p.md5_only)))
     }
 
     fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
@@ -190,8 +192,8 @@ mod tests {
 
     fn gate(open: bool, per_second: u32) -> Gate {
         let list = vec![
-            Peer { from: "10.0.0.0/8".parse().unwrap(), auth: None },
-            Peer { from: "203.0.113.7/32".parse().unwrap(), auth: Some(credentials()) },
+            Peer { from: "10.0.0.0/8".parse().unwrap(), auth: None, md5_only: false },
+            Peer { from: "203.0.113.7/32".parse().unwrap(), auth: Some(credentials()), md5_only: false },
         ];
         Gate::new(Peers { list, open }, per_second, "secret".into())
     }
@@ -219,6 +221,17 @@ mod tests {
                 "{ip} {user_agent:?} open={open}"
             );
         }
+    }
+
+    #[test]
+    fn a_wider_network_never_lets_in_whom_a_narrower_one_asks_for_a_password() {
+        let list = vec![
+            Peer { from: "10.0.0.0/8".parse().unwrap(), auth: None, md5_only: false },
+            Peer { from: "10.9.0.0/16".parse().unwrap(), auth: Some(credentials()), md5_only: false },
+        ];
+        let gate = Gate::new(Peers { list, open: false }, 10, "secret".into());
+        assert_eq!(ask(&gate, "10.1.1.1", None, &[], 0), Admission::Take(Standing::Peer(0)));
+        assert!(matches!(ask(&gate, "10.9.1.1", None, &[], 0), Admission::Challenge(_)));
     }
 
     #[test]

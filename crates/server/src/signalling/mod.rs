@@ -3,23 +3,45 @@
 //! [`Signalling::start`] listens and gives a handle for commands and a receiver of [`Event`]s. The stack underneath
 //! is a detail: no type of it appears here, so that it can be exchanged.
 //!
+//! A message goes `sockets` -> `framing` -> `intake` (which asks the `gate`, and answers forgetfully what is not worth
+//! memory) -> `calls`, the one owner of call state (`uas`, `uac`, `dialog`) -> tasks that each see one transaction
+//! through (`drive`). Of the stack underneath only its parser and its transactions are used.
+//!
 //! Commands and events may cross. A command for a call that is over, or that does not fit what the call is doing,
 //! does nothing; each call ends with exactly one [`Event::Ended`].
 
 mod address;
 mod body;
+mod calls;
 mod config;
 mod counters;
+mod dialog;
 mod digest;
+mod drive;
+mod flow;
 mod framing;
 mod gate;
+mod intake;
+mod message;
 mod model;
+mod reply;
+mod sockets;
+mod stack;
+mod uac;
+mod uas;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use calls::Calls;
+use flow::UdpEndpoint;
+use intake::Intake;
+use stack::Stack;
 
 pub use address::{BadTarget, Target};
 pub use config::{BadListen, Bounds, Clock, Listen, Peer, Peers, SignallingConfig, StartError, Timers};
@@ -33,12 +55,25 @@ pub const LOG_DIRECTIVE: &str = "rsipstack=off";
 /// Commands waiting to be carried out; a call needs a handful in its life, and each takes microseconds.
 const COMMANDS_QUEUED_MAX: usize = 4096;
 
+/// Events waiting to be heard; behind them signalling holds back as many again, then takes no more in.
+const EVENTS_QUEUED_MAX: usize = 1024;
+
+/// Requests waiting for the calls, each under 64 KiB and usually 2: beyond them 503.
+const ARRIVALS_QUEUED_MAX: usize = 512;
+
+/// What tasks have to tell; a full queue makes them wait.
+const REPORTS_QUEUED_MAX: usize = 1024;
+
+/// What callers hear while signalling stops: a restart takes seconds.
+const RETRY_STOPPED_S: NonZeroU32 = NonZeroU32::new(10).unwrap();
+
 /// A handle to the running signalling; clones share it. When the last one is dropped, signalling stops at once
 /// (without BYE: use [`Signalling::stop`]).
 #[derive(Clone)]
 pub struct Signalling {
     commands: mpsc::Sender<Command>,
-    next_call: Arc<AtomicU64>,
+    stack: Arc<Stack>,
+    listens: Arc<[Listen]>,
 }
 
 /// A command was not taken.
@@ -63,6 +98,7 @@ enum Command {
     Cancel(CallKey),
     Info { call: CallKey, content_type: String, body: Vec<u8> },
     Refer { call: CallKey, target: Target },
+    Stop(oneshot::Sender<()>),
 }
 
 /// How to refuse a call.
@@ -83,6 +119,101 @@ impl From<u16> for Refusal {
 }
 
 impl Signalling {
+    /// Listens, and conducts calls from then on. Must be called within a tokio runtime with time and I/O enabled.
+    pub async fn start(config: SignallingConfig) -> Result<(Self, mpsc::Receiver<Event>), StartError> {
+        let stopped = CancellationToken::new();
+        let (mut sockets, mut listeners, mut listens) = (Vec::new(), Vec::new(), Vec::new());
+        for listen in &config.listen {
+            let at = |cause| StartError::at(*listen, cause);
+            let addr = match listen.transport {
+                Transport::Udp => {
+                    let socket = sockets::bind_udp(listen.addr).map_err(at)?;
+                    sockets.push(UdpEndpoint::new(socket, stopped.child_token()).await.map_err(at)?);
+                    sockets.last().map_or(listen.addr, UdpEndpoint::local)
+                }
+                Transport::Tcp => {
+                    let listener = sockets::bind_tcp(listen.addr).map_err(at)?;
+                    let addr = listener.local_addr().map_err(at)?;
+                    listeners.push((listener, addr.port()));
+                    addr
+                }
+            };
+            listens.push(Listen { transport: listen.transport, addr });
+        }
+        let tcp_listens = listens.iter().filter(|l| l.transport == Transport::Tcp).map(|l| l.addr).collect();
+        let (reports, reported) = mpsc::channel(REPORTS_QUEUED_MAX);
+        let (arrivals, arrived) = mpsc::channel(ARRIVALS_QUEUED_MAX);
+        let (events, to_hear) = mpsc::channel(EVENTS_QUEUED_MAX);
+        let (commands, to_obey) = mpsc::channel(COMMANDS_QUEUED_MAX);
+        let stack = Arc::new(Stack::new(config, sockets, tcp_listens, reports, stopped));
+        let intake = Arc::new(Intake { stack: stack.clone(), arrivals });
+        tokio::spawn(Calls::new(intake.clone(), events).run(to_obey, arrived, reported));
+        let timers = stack.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = timers.endpoint.process_timer() => {}
+                () = timers.stopped.cancelled() => {}
+            }
+        });
+        for socket in &stack.sockets {
+            tokio::spawn(sockets::serve_udp(socket.clone(), intake.clone()));
+        }
+        for (listener, port) in listeners {
+            tokio::spawn(sockets::serve_tcp(listener, port, intake.clone()));
+        }
+        Ok((Self { commands, stack, listens: listens.into() }, to_hear))
+    }
+
+    /// The addresses listened on, with the ports that port 0 became.
+    pub fn local_addrs(&self) -> &[Listen] {
+        &self.listens
+    }
+
+    /// How often something happened since the start.
+    pub fn count(&self, count: Count) -> u64 {
+        self.stack.counters.get(count)
+    }
+
+    /// Calls there are now, in both directions, until their [`Event::Ended`].
+    pub fn calls_live(&self) -> usize {
+        self.stack.calls_live()
+    }
+
+    /// Dialogs there are now.
+    pub fn dialogs_live(&self) -> usize {
+        self.stack.dialogs_live()
+    }
+
+    /// SIP transactions there are now, with those that only wait (up to 2 * 64*T1) for what may still come.
+    pub fn transactions_live(&self) -> usize {
+        self.stack.transactions()
+    }
+
+    /// Takes no new call any more: 503, with this Retry-After. Calls that are up go on.
+    pub fn close(&self, retry_after_s: NonZeroU32) {
+        self.stack.close_for(Some(retry_after_s));
+    }
+
+    /// Takes new calls again.
+    pub fn reopen(&self) {
+        self.stack.close_for(None);
+    }
+
+    /// Refuses or hangs up every call, waits for the peers' answers no longer than `grace`, and stops.
+    pub async fn stop(&self, grace: Duration) {
+        self.close(RETRY_STOPPED_S);
+        let (done, all_gone) = oneshot::channel();
+        let farewell = async {
+            if self.commands.send(Command::Stop(done)).await.is_ok() && all_gone.await.is_ok() {
+                // The last refusals are on their way.
+                tokio::time::sleep(self.stack.timers.t1).await;
+            }
+        };
+        // In time or not: now it stops.
+        tokio::time::timeout(grace, farewell).await.ok();
+        self.stack.stopped.cancel();
+    }
+
     /// Tells the caller that it rings (180).
     pub fn ring(&self, call: CallKey) -> Result<(), NotTaken> {
         self.send(Command::Ring(call))
@@ -112,7 +243,7 @@ impl Signalling {
 
     /// Calls someone. The key is good at once; what happens comes as events.
     pub fn dial(&self, dial: Dial) -> Result<CallKey, NotTaken> {
-        let call = CallKey(self.next_call.fetch_add(1, Ordering::Relaxed));
+        let call = self.stack.new_call();
         self.send(Command::Dial { call, dial: Box::new(dial) })?;
         Ok(call)
     }

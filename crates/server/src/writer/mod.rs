@@ -5,6 +5,7 @@
 //! and nothing that was taken is dropped because the database is busy, full or gone for a while.
 
 mod task;
+pub mod words;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

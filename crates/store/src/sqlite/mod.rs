@@ -1,113 +1,139 @@
-//! The SQLite store.
+//! The SQLite store: one file in WAL mode, one connection that writes and several that read.
 
-use std::ops::Range;
+mod directory;
+mod fault;
+mod migrate;
+mod read;
+mod rows;
+mod sql;
+#[cfg(test)]
+mod tests;
+mod write;
 
-use aftercall_core::stats::Tally;
-use aftercall_core::{AgentId, CallId, QueueId, TenantId};
-use jiff::Timestamp;
+use std::fmt;
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::*;
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
-/// One SQLite file.
-#[derive(Debug, Clone)]
-pub struct Sqlite {}
+use crate::error::StoreError;
+use crate::ids::Ids;
+use fault::Fault;
+use migrate::Schema;
+
+/// Connections that read: each is a thread and up to 2 MB of cache. Reads are short, so a few
+/// serve many requests.
+const READERS: u32 = 4;
+
+/// How long to wait for another program that is writing: far longer than any batch takes.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// What the writing connection keeps of the file in memory: 64 MiB (negative: in KiB). The pages
+/// that a batch of unordered call ids touches must fit, or they are written twice.
+const WRITER_CACHE: &str = "-65536";
+
+/// What the log that runs ahead of the file may grow to between two checkpoints, in bytes.
+const WAL_BYTES_KEPT: &str = "67108864";
+
+/// One SQLite file. Clones share it.
+#[derive(Clone)]
+pub struct Sqlite {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    path: Arc<str>,
+    ids: Arc<Ids>,
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqlite").field("path", &self.path).finish_non_exhaustive()
+    }
+}
 
 impl Sqlite {
-    pub(crate) async fn open(_path: &str) -> Result<Self, StoreError> {
-        todo!()
+    pub(crate) async fn open(path: &str) -> Result<Self, StoreError> {
+        Self::open_waiting(path, LOCK_WAIT).await
     }
-    pub(crate) async fn write(&self, _batch: &[Write]) -> Result<Vec<Written>, StoreError> {
-        todo!()
+
+    async fn open_waiting(path: &str, wait: Duration) -> Result<Self, StoreError> {
+        check(path)?;
+        make(path).map_err(|error| StoreError::Unusable { path: path.to_owned(), why: error.to_string() })?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            // Only macOS needs it to reach the disk itself; elsewhere it changes nothing.
+            .pragma("fullfsync", "1")
+            .pragma("journal_size_limit", WAL_BYTES_KEPT)
+            // What is erased is overwritten in the file, not only unlinked.
+            .pragma("secure_delete", "1")
+            .pragma("temp_store", "memory")
+            .busy_timeout(wait)
+            .foreign_keys(false);
+        let pool =
+            || SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).test_before_acquire(false);
+        let told = |fault: Fault| fault.told(path);
+        let writer = pool()
+            .max_connections(1)
+            .connect_with(options.clone().pragma("cache_size", WRITER_CACHE))
+            .await
+            .map_err(Fault::from);
+        let writer = writer.map_err(told)?;
+        let mut connection = writer.acquire().await.map_err(Fault::from).map_err(told)?;
+        match migrate::migrate(&mut connection).await.map_err(Fault::from).map_err(told)? {
+            Schema::Current => {}
+            Schema::Newer(found) => {
+                return Err(StoreError::Newer { path: path.to_owned(), found, known: migrate::VERSION });
+            }
+            Schema::Foreign => {
+                let why = "it belongs to another program";
+                return Err(StoreError::NotOurs { path: path.to_owned(), why });
+            }
+        }
+        drop(connection);
+        let readers = pool().max_connections(READERS).connect_lazy_with(options.pragma("query_only", "1"));
+        Ok(Self { writer, readers, path: path.into(), ids: Arc::new(Ids::new()) })
     }
-    pub(crate) async fn rating(&self, _tenant: &TenantId, _call: &CallId) -> Result<Found, StoreError> {
-        todo!()
-    }
-    pub(crate) async fn ratings(
-        &self,
-        _tenant: &TenantId,
-        _filter: &RatingFilter,
-        _after: Option<&RatingCursor>,
-        _limit: u16,
-    ) -> Result<Vec<Rating>, StoreError> {
-        todo!()
-    }
-    pub(crate) async fn tally(
-        &self,
-        _tenant: &TenantId,
-        _subject: &Subject,
-        _window: &Window,
-    ) -> Result<Tally, StoreError> {
-        todo!()
-    }
-    pub(crate) async fn tallies(
-        &self,
-        _tenant: &TenantId,
-        _subject: &Subject,
-        _ranges: &[Range<Timestamp>],
-    ) -> Result<Vec<Tally>, StoreError> {
-        todo!()
-    }
-    pub(crate) async fn queue_agents(
-        &self,
-        _tenant: &TenantId,
-        _queue: &QueueId,
-        _window: &Window,
-    ) -> Result<Vec<(AgentId, Tally)>, StoreError> {
-        todo!()
-    }
-    pub(crate) async fn offer(
-        &self,
-        _tenant: &TenantId,
-        _call: &CallId,
-    ) -> Result<Option<Offer>, StoreError> {
-        todo!()
-    }
-    pub(crate) async fn answers(
-        &self,
-        _tenant: &TenantId,
-        _call: &CallId,
-    ) -> Result<Vec<Answer>, StoreError> {
-        todo!()
-    }
-    pub(crate) async fn put_tenant(&self, _tenant: &Tenant, _at: Timestamp) -> Result<TenantPut, StoreError> {
-        todo!()
-    }
-    pub(crate) async fn create_tenant(&self, _tenant: &Tenant, _at: Timestamp) -> Result<bool, StoreError> {
-        todo!()
-    }
-    pub(crate) async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
-        todo!()
-    }
-    pub(crate) async fn tenant(&self, _id: &TenantId) -> Result<Option<Tenant>, StoreError> {
-        todo!()
-    }
-    pub(crate) async fn create_key(&self, _key: &NewKey) -> Result<Option<ApiKey>, StoreError> {
-        todo!()
-    }
-    pub(crate) async fn keys(&self, _tenant: &TenantId) -> Result<Vec<ApiKey>, StoreError> {
-        todo!()
-    }
-    pub(crate) async fn key_by_hash(&self, _hash: &KeyHash) -> Result<Option<ApiKey>, StoreError> {
-        todo!()
-    }
-    pub(crate) async fn any_key(&self) -> Result<bool, StoreError> {
-        todo!()
-    }
-    pub(crate) async fn revoke_key(
-        &self,
-        _tenant: &TenantId,
-        _key: KeyId,
-        _at: Timestamp,
-    ) -> Result<Revoked, StoreError> {
-        todo!()
-    }
-    pub(crate) async fn keys_used(&self, _uses: &[KeyUse]) -> Result<(), StoreError> {
-        todo!()
-    }
-    pub(crate) async fn ready(&self) -> Result<(), StoreError> {
-        todo!()
-    }
+
     pub(crate) async fn close(&self) {
-        todo!()
+        self.readers.close().await;
+        self.writer.close().await;
     }
+
+    /// Tells an inner fault to the outside, with the file it is about.
+    fn told<T>(&self, outcome: Result<T, Fault>) -> Result<T, StoreError> {
+        outcome.map_err(|fault| fault.told(&self.path))
+    }
+}
+
+/// Refuses what SQLite would take for something else than the path of a file.
+fn check(path: &str) -> Result<(), StoreError> {
+    let why = match path {
+        "" => "names no file after sqlite://",
+        ":memory:" => "a database in memory keeps nothing",
+        _ if path.contains('?') => "has options after ?, and there are none",
+        _ if path.contains('\0') => "contains U+0000",
+        _ => return Ok(()),
+    };
+    Err(StoreError::Url(format!("{why}; use sqlite://data/aftercall.db")))
+}
+
+/// Makes the folder, and an empty file that only its owner may read: comments are personal.
+fn make(path: &str) -> std::io::Result<()> {
+    if let Some(folder) = Path::new(path).parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+/// Refuses more than a bound.
+fn bounded(what: &'static str, given: usize, most: usize) -> Result<(), StoreError> {
+    if given > most { Err(StoreError::TooMany { what, given, most }) } else { Ok(()) }
 }

@@ -51,7 +51,13 @@ pub(super) struct Chosen {
 /// Decides (csat.md, 2.8): a survey asked for on the call, else the queue's, else the first matching
 /// route's, else the one named like the called user, else the default. `peer` is the tenant whose
 /// calls come from that peer.
-pub(super) fn plan(facts: &Facts, seen: &Seen<'_>, peer: &TenantId, config: &Config, surveys: &Surveys) -> Option<Plan> {
+pub(super) fn plan(
+    facts: &Facts,
+    seen: &Seen<'_>,
+    peer: &TenantId,
+    config: &Config,
+    surveys: &Surveys,
+) -> Option<Plan> {
     let route = config.routes.iter().find(|route| route.pattern.matches(seen));
     let tenant = route.and_then(|route| route.tenant.clone()).unwrap_or_else(|| peer.clone());
     let queue = facts.queue.as_ref().and_then(|name| queue_of(config, &tenant, name));

@@ -4,8 +4,8 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use crate::writer::words::Session;
 use aftercall_media::Recording;
-use aftercall_store::Session;
 use jiff::Timestamp;
 
 /// The folder below the data folder.

@@ -1,0 +1,179 @@
+//! `aftercall serve`: everything that runs, started in order and stopped in the opposite one.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use aftercall_core::{SurveyName, TenantId};
+use aftercall_store::{Store, Tenant};
+use anyhow::{Context as _, bail};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::{Exit, World, open};
+use crate::api::listen::{self, Listener};
+use crate::api::{self, Api, Parts, tls};
+use crate::config::{Config, Database};
+use crate::doors::sip::{self, OpenDoor};
+use crate::installation::Installation;
+use crate::keys::KeyUses;
+use crate::metrics::Metrics;
+use crate::signalling::Listen;
+use crate::surveys::Surveys;
+use crate::writer::Writer;
+
+/// Said at every start (trust.md).
+const KEYLESS: &str = "WITHOUT A KEY the API answers anyone on this machine, and nobody else: `aftercall key create --role ROLE`";
+
+pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result<Exit> {
+    let installation = Installation::read(&config);
+    for fault in &installation.faults {
+        writeln!(world.err, "{fault}")?;
+    }
+    if installation.is_faulty() {
+        return Ok(Exit::Faults);
+    }
+    let config = Arc::new(config);
+    raise_open_files();
+    let stop = stop_on_signals()?;
+    tokio::fs::create_dir_all(&config.data_dir)
+        .await
+        .with_context(|| format!("{}: the data folder cannot be made", config.data_dir.display()))?;
+    let store = open(&config).await?;
+    place_tenants(&config, &store, world).await?;
+    let tls = config.http.tls.as_ref().map(tls::acceptor).transpose()?;
+    let http = config.http.listen;
+    let listener = TcpListener::bind(http).await.with_context(|| {
+        format!("{http}: the API cannot listen there (is aftercall running already?): `aftercall doctor`")
+    })?;
+
+    let metrics = Arc::new(Metrics::default());
+    let (writer, writer_task) = Writer::start(store.clone(), world.clock.clone(), Arc::clone(&metrics));
+    let (key_uses, key_uses_task) = KeyUses::start(store.clone());
+    let parts = sip::Parts {
+        config: Arc::clone(&config),
+        surveys: Arc::clone(&installation.surveys),
+        prompts: Arc::clone(&installation.prompts),
+        writer: writer.clone(),
+        metrics: Arc::clone(&metrics),
+        clock: world.clock.clone(),
+    };
+    let door = OpenDoor::open(parts).await?;
+    let banner = banner(&config, &installation.surveys, listener.local_addr()?, &door.listens());
+    let router = api::router(Api::new(Parts {
+        store: store.clone(),
+        writer,
+        clock: world.clock.clone(),
+        metrics: Arc::clone(&metrics),
+        http: config.http.clone(),
+        surveys: installation.surveys,
+        key_uses,
+    }));
+    world.out.write_all(banner.as_bytes())?;
+    world.out.flush()?;
+    tracing::warn!("{KEYLESS}");
+
+    let calls = async {
+        stop.cancelled().await;
+        tracing::info!("stopping: no more calls; those that are on may end");
+        door.close().await;
+    };
+    let listener = Listener { tcp: listener, tls };
+    tokio::join!(listen::serve(listener, router, &config.http, metrics, stop.clone()), calls);
+    tracing::info!("writing what was said");
+    writer_task.drain().await;
+    // The router, and with it the last handle to it, is gone: this ends by itself.
+    key_uses_task.await.context("the task that notes the use of keys did not end as it should")?;
+    store.close().await;
+    tracing::info!("stopped");
+    Ok(Exit::Well)
+}
+
+/// Puts the tenant `default` in the configured zone, and makes sure that every other one named is there.
+async fn place_tenants(config: &Config, store: &Store, world: &World<'_>) -> anyhow::Result<()> {
+    let default = Tenant {
+        id: TenantId::default(),
+        time_zone: config.time_zone.clone(),
+        week_start: config.week_start,
+    };
+    store.put_tenant(&default, world.clock.now()).await?;
+    for name in config.tenants_named() {
+        if store.tenant(name).await?.is_none() {
+            bail!(
+                "the configuration names the tenant \"{name}\", which is not there: `aftercall tenant create {name}`"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Every call is an open file, and shells allow 1,024 of them unless asked for more.
+fn raise_open_files() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays as it is: `aftercall doctor`");
+    }
+}
+
+/// A token that is cancelled by SIGTERM or SIGINT.
+fn stop_on_signals() -> anyhow::Result<CancellationToken> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened for")?;
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stopping.cancel();
+    });
+    Ok(stop)
+}
+
+/// Where everything is, and what to try first.
+fn banner(config: &Config, surveys: &Surveys, http: SocketAddr, sip: &[Listen]) -> String {
+    let Database::Sqlite(database) = &config.database;
+    let surveys: Vec<&str> = surveys.iter().map(|survey| survey.name().as_str()).collect();
+    let listens: Vec<String> = sip.iter().map(ToString::to_string).collect();
+    let file =
+        config.file.as_deref().map_or("built-in defaults".to_owned(), |file| file.display().to_string());
+    let lines = [
+        ("config", file),
+        ("data", database.display().to_string()),
+        ("surveys", format!("{} (more: {}/NAME.toml)", surveys.join(", "), config.surveys_dir.display())),
+        ("http", format!("{}://{http}", if config.http.tls.is_some() { "https" } else { "http" })),
+        ("sip", if sip.is_empty() { "no listener".to_owned() } else { listens.join(" ") }),
+        (
+            "keys",
+            "WITHOUT A KEY the API answers anyone on this machine, and nobody else: aftercall key create"
+                .to_owned(),
+        ),
+        ("try it", format!("aftercall dial {} --press 1", test_call(config, sip))),
+    ];
+    let mut banner = format!("aftercall {}\n", env!("CARGO_PKG_VERSION"));
+    for (name, value) in lines {
+        // Writing to a `String` cannot fail.
+        if writeln!(banner, "  {name:8} {value}").is_err() {
+            break;
+        }
+    }
+    banner
+}
+
+/// The address of a call that gets the default survey.
+fn test_call(config: &Config, sip: &[Listen]) -> String {
+    const PORT: u16 = 5060;
+    let survey: &SurveyName = &config.default_survey;
+    let listen = sip.first().map(|listen| listen.addr);
+    let host = listen.map(|address| address.ip()).filter(|ip| !ip.is_unspecified());
+    let host = host
+        .map_or("127.0.0.1".to_owned(), |ip| if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() });
+    match listen.map_or(PORT, |address| address.port()) {
+        PORT => format!("sip:{survey}@{host}"),
+        port => format!("sip:{survey}@{host}:{port}"),
+    }
+}

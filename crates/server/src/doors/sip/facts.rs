@@ -1,0 +1,99 @@
+//! What a call says of itself: whose it is, which agent and queue it was about, what it wants.
+
+use std::sync::Arc;
+
+use crate::writer::words::{About, Channel, Session, SessionId};
+use aftercall_core::{AgentId, CallId, Language, QueueId, TenantId};
+use aftercall_wire::headers::{NameAddr, Uri};
+use aftercall_wire::identity::{self, CallFacts};
+
+use super::plan::{Chosen, Facts, Plan, plan};
+use crate::clock::Clock;
+use crate::config::{Config, Seen};
+use crate::signalling::{InviteRequest, Standing};
+use crate::surveys::Surveys;
+
+/// A call as it came in: the request, and what was read out of it.
+pub(super) struct Incoming<'r> {
+    request: &'r InviteRequest,
+    facts: Facts,
+    peer: TenantId,
+    /// Who diverted the call here (RFC 5806): mostly the number that was dialled first.
+    diverted_from: Option<String>,
+}
+
+/// Reads an INVITE. Identity headers count only from peers (trust.md): a stranger's call has its
+/// SIP Call-ID and the user it called, nothing more.
+pub(super) fn read<'r>(request: &'r InviteRequest, config: &Config, clock: &Clock) -> Incoming<'r> {
+    let (peer, said) = match request.standing {
+        Standing::Peer(place) => {
+            let tenant = config.sip.peers.get(place).map(|peer| peer.tenant.clone());
+            (tenant.unwrap_or_default(), said(request, config))
+        }
+        Standing::Stranger => (TenantId::default(), CallFacts::default()),
+    };
+    let clean = |id: String| config.ids_clean.clean(&id).map(str::to_owned);
+    let given = [said.call_ref, Some(request.sip_call_id.clone()), Some(uuid(clock))];
+    let call = given.into_iter().flatten().find_map(|id| CallId::new(id).ok());
+    // Without a word on the agent, whoever sent the caller here is the agent (RFC 3892).
+    let agent = said.agent.or(said.referred_by);
+    let facts = Facts {
+        call: call.unwrap_or_else(|| unreachable!("a UUID is an id")),
+        agent: agent.and_then(clean).and_then(|id| AgentId::new(id).ok()),
+        queue: said.queue.and_then(clean).and_then(|id| QueueId::new(id).ok()),
+        skill: said.skill,
+        survey: said.survey,
+        language: said.language.and_then(|tag| Language::new(&tag).ok()),
+        called: Uri::parse(&request.request_uri).ok().and_then(|uri| uri.called().map(str::to_owned)),
+        unwanted: said.suppressed,
+    };
+    Incoming { request, facts, peer, diverted_from: said.diverted_from }
+}
+
+fn said(request: &InviteRequest, config: &Config) -> CallFacts {
+    let headers: Vec<(&str, &str)> =
+        request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    identity::call_facts(&config.sip.headers, &request.request_uri, &headers)
+}
+
+impl Incoming<'_> {
+    /// The survey this call gets, or why it gets none. Nothing when no survey exists at all.
+    pub(super) fn plan(&self, config: &Config, surveys: &Surveys) -> Option<Plan> {
+        let header = |name: &str| self.request.header(name);
+        let user = |address: &str| {
+            NameAddr::parse(address).ok().and_then(|address| Some(address.uri.called()?.to_owned()))
+        };
+        let (to, from) = (user(&self.request.to), user(&self.request.from));
+        let seen = Seen {
+            to_user: to.as_deref(),
+            from_user: from.as_deref(),
+            request_user: self.facts.called.as_deref(),
+            called: self.diverted_from.as_deref().or(self.facts.called.as_deref()),
+            header: &header,
+        };
+        plan(&self.facts, &seen, &self.peer, config, surveys)
+    }
+
+    /// The session to keep things under. A suppressed call has no survey.
+    pub(super) fn session(&self, tenant: TenantId, chosen: Option<&Chosen>, clock: &Clock) -> Arc<Session> {
+        let survey = chosen.map(|chosen| &chosen.survey);
+        let about = About {
+            agent: self.facts.agent.clone(),
+            queue: self.facts.queue.clone(),
+            survey: survey.map(|survey| survey.name().clone()),
+            survey_version: survey.map(|survey| survey.version()),
+            channel: Channel::new(super::CHANNEL).ok(),
+            language: chosen.map(|chosen| chosen.survey.spoken(chosen.language.as_ref()).clone()),
+        };
+        let id = SessionId::new(uuid(clock)).unwrap_or_else(|_| unreachable!("a UUID is a session's id"));
+        Arc::new(Session { tenant, call: self.facts.call.clone(), id, about })
+    }
+}
+
+/// A UUIDv7 of this moment (RFC 9562, 5.7).
+fn uuid(clock: &Clock) -> String {
+    let now = clock.now();
+    let seconds = u64::try_from(now.as_second()).unwrap_or_default();
+    let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
+    uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanoseconds)).to_string()
+}

@@ -1,0 +1,291 @@
+//! One call's rating: what POST, PUT, GET and DELETE make of it.
+
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use super::{Answer, Ask, NOW, Server};
+
+/// What a transcript says of an answer: its status, and the pointers of a problem.
+fn told(answer: &Answer) -> String {
+    let mut told = answer.status.as_u16().to_string();
+    if answer.header("content-type") == "application/problem+json" {
+        let problem = answer.json();
+        for error in problem["errors"].as_array().into_iter().flatten() {
+            told.push(' ');
+            told.push_str(error["pointer"].as_str().unwrap());
+        }
+    }
+    told
+}
+
+#[tokio::test]
+async fn a_rating_is_created_repeated_filled_in_contradicted_and_gone() {
+    let server = Server::start().await;
+    for (body, expected) in [
+        (json!({"score": 4}), "201"),
+        (json!({"score": 4}), "200"),
+        (json!({"score": 4, "comment": null}), "200"),
+        (json!({"score": 5}), "409 /score"),
+        (json!({"score": 4, "agent_id": "a1", "comment": "Great"}), "200"),
+        (json!({"score": 4}), "200"),
+        (json!({"score": 4, "agent_id": "a2"}), "409 /agent_id"),
+        (json!({"score": 1, "agent_id": "a2", "comment": "Bad"}), "409 /score /comment /agent_id"),
+        (json!({"score": 4, "queue_id": "q1", "agent_id": "a2"}), "409 /agent_id"),
+        (json!({"score": 4, "created_at": "2026-11-22T08:00:00Z"}), "200"),
+        (json!({"score": 4, "created_at": "2026-11-22T07:00:00Z"}), "409 /created_at"),
+        (
+            json!({"score": 4, "key": "2", "survey": "csat-survey", "channel": "phone", "language": "en"}),
+            "200",
+        ),
+        (json!({"score": 4, "key": "1"}), "409 /key"),
+    ] {
+        let answer = server.post("/cc/csat/call-1", body.clone()).await;
+        assert_eq!(told(&answer), expected, "{body}");
+    }
+    assert_eq!(server.delete("/cc/csat/call-1").await.status, 204);
+    assert_eq!(told(&server.post("/cc/csat/call-1", json!({"score": 4})).await), "410");
+    assert_eq!(told(&server.put("/cc/csat/call-1", json!({"score": 4})).await), "410");
+    assert_eq!(told(&server.get("/cc/csat/call-1").await), "410");
+    assert_eq!(server.delete("/cc/csat/call-1").await.status, 204, "erasing twice is erasing once");
+    assert_eq!(told(&server.delete("/cc/csat/other").await), "404");
+}
+
+#[tokio::test]
+async fn the_answer_to_a_new_rating_is_what_is_stored_and_where() {
+    let server = Server::start().await;
+    let body =
+        json!({"score": 5, "comment": "Great service", "agent_id": "agent-001", "queue_id": "sales-queue"});
+    let answer = server.post("/api/cc/csat/call-1", body).await;
+    assert_eq!(answer.status, 201);
+    assert_eq!(answer.header("location"), "/api/cc/csat/call-1");
+    let mut rating = answer.json();
+    let id = rating["id"].take();
+    assert_eq!(id.as_str().unwrap().len(), 36);
+    let expected = json!({
+        "id": null, "call_id": "call-1", "agent_id": "agent-001", "queue_id": "sales-queue", "score": 5,
+        "comment": "Great service", "created_at": "2026-11-22T08:00:00.000000Z",
+        "key": null, "survey": null, "survey_version": null, "channel": null, "language": null,
+        "revision": 1, "flags": ["no_call"],
+    });
+    assert_eq!(rating, expected);
+    for path in ["/cc/csat/call-1", "/api/cc/csat/call-1"] {
+        let mut read = server.get(path).await.json();
+        assert_eq!(read["id"].take(), id, "{path}");
+        assert_eq!(read, expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_contradiction_names_the_stored_rating_but_not_what_it_says() {
+    let server = Server::start().await;
+    let first = server.post("/cc/csat/call-1", json!({"score": 5, "comment": "secret"})).await.json();
+    let answer = server.post("/cc/csat/call-1", json!({"score": 1})).await;
+    answer.problem(409);
+    let expected = json!({
+        "id": first["id"], "call_id": "call-1", "created_at": "2026-11-22T08:00:00.000000Z", "revision": 1,
+    });
+    assert_eq!(answer.json()["stored"], expected);
+    assert!(!answer.text.contains("secret"));
+}
+
+#[tokio::test]
+async fn put_changes_on_purpose_keeps_what_is_not_named_and_empties_what_is_null() {
+    let server = Server::start().await;
+    assert_eq!(told(&server.put("/cc/csat/call-1", json!({"score": 4})).await), "404");
+    server
+        .post("/cc/csat/call-1", json!({"score": 5, "comment": "Great", "agent_id": "a1", "queue_id": "q1"}))
+        .await;
+    for (body, expected) in [
+        (json!({"score": 2}), json!([2, "Great", "a1", "q1", 2])),
+        (json!({"score": 2}), json!([2, "Great", "a1", "q1", 2])),
+        (json!({"score": 3, "comment": null, "agent_id": "a2"}), json!([3, null, "a2", "q1", 3])),
+        (json!({"score": 3, "queue_id": null}), json!([3, null, "a2", null, 4])),
+    ] {
+        let answer = server.put("/cc/csat/call-1", body.clone()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let now = answer.json();
+        let short = json!([now["score"], now["comment"], now["agent_id"], now["queue_id"], now["revision"]]);
+        assert_eq!(short, expected, "{body}");
+        assert_eq!(server.get("/cc/csat/call-1").await.json(), now);
+    }
+    let agent = server.get("/cc/csat/agent/a2").await.json();
+    assert_eq!((&agent["rating_count"], &agent["average_score"]), (&json!(1), &json!(3.0)));
+    assert_eq!(server.get("/cc/csat/agent/a1").await.json()["rating_count"], 0);
+}
+
+#[tokio::test]
+async fn forms_are_read_like_json() {
+    let server = Server::start().await;
+    let post = |body: &'static str| {
+        Ask::new(Method::POST, "/cc/csat/call-1")
+            .body("application/x-www-form-urlencoded; charset=utf-8", body)
+    };
+    let answer =
+        post("score=5&comment=Sehr+gut%21+%E5%A5%BD&agent_id=agent-001&queue_id=").send(&server.router).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    let rating = answer.json();
+    assert_eq!(rating["comment"], "Sehr gut! 好");
+    assert_eq!((&rating["agent_id"], &rating["queue_id"]), (&json!("agent-001"), &Value::Null));
+    for (body, expected) in [
+        ("score=5", "200"),
+        ("score=5.5", "422 /score"),
+        ("score=five", "422 /score"),
+        ("score=", "422 "),
+        ("score=5&score=1", "400"),
+        ("score=5&comment=%ff", "400"),
+    ] {
+        assert_eq!(told(&post(body).send(&server.router).await), expected, "{body}");
+    }
+    let json_as_form = post(r#"{"score": 5}"#).send(&server.router).await;
+    assert_eq!(
+        json_as_form.problem(422),
+        "this is JSON sent as a form: say `Content-Type: application/json`"
+    );
+}
+
+/// Fields that are wrong, and the pointers and words that say so.
+const WRONG: &[(&str, u16, &str)] = &[
+    (r#"{}"#, 422, r#": field `score` is missing"#),
+    (r#"{"score": null}"#, 422, ": field `score` is missing"),
+    (r#"{"score": 0}"#, 422, "/score: `score` must be a whole number from 1 to 5"),
+    (r#"{"score": 6}"#, 422, "/score: `score` must be a whole number from 1 to 5"),
+    (r#"{"score": 4.5}"#, 422, "/score: `score` must be a whole number from 1 to 5"),
+    (r#"{"score": "5"}"#, 422, "/score: `score` must be a whole number, not text"),
+    (r#"{"score": 5, "coment": "x"}"#, 422, r#"/coment: unknown field "coment" (did you mean "comment"?)"#),
+    (r#"{"score": 5, "comment": 7}"#, 422, "/comment: `comment` must be text, not a number"),
+    (
+        r#"{"score": 5, "comment": "a\u0000b"}"#,
+        422,
+        "/comment: `comment` contains U+0000, which a database cannot keep",
+    ),
+    (r#"{"score": 5, "agent_id": ""}"#, 422, "/agent_id: `agent_id` is empty"),
+    (
+        r#"{"score": 5, "agent_id": "a\tb"}"#,
+        422,
+        "/agent_id: `agent_id` contains the character '\\t', which is not allowed here",
+    ),
+    (r#"{"score": 5, "key": "12"}"#, 422, "/key: `key` must be one key of a telephone: 0-9, *, # or A-D"),
+    (
+        r#"{"score": 5, "survey": "No Such"}"#,
+        422,
+        "/survey: `survey` contains the character 'N', which is not allowed here",
+    ),
+    (
+        r#"{"score": 5, "created_at": "2026-11-22"}"#,
+        422,
+        "/created_at: `created_at` must be an instant in RFC 3339, such as 2026-11-22T08:00:00Z",
+    ),
+    (
+        r#"{"score": 5, "created_at": "2026-11-22T08:00:06Z"}"#,
+        422,
+        "/created_at: `created_at` is in the future",
+    ),
+    (
+        r#"{"score": 5, "created_at": "1969-12-31T23:59:59Z"}"#,
+        422,
+        "/created_at: `created_at` is before 1970",
+    ),
+    (
+        r#"{"score": 9, "key": "x", "x": 1}"#,
+        422,
+        "/score: `score` must be a whole number from 1 to 5|/key: `key` must be one key of a telephone: 0-9, *, # or A-D|/x: unknown field \"x\"",
+    ),
+    (r#"[1]"#, 422, ""),
+    (r#"5"#, 422, ""),
+    (r#""#, 400, ""),
+    (r#"{"score": 5"#, 400, ""),
+    (r#"{"score": 5} x"#, 400, ""),
+    (r#"{"score": 5, "score": 1}"#, 400, ""),
+    (r#"{"score": 5, "comment": "\ud800"}"#, 400, ""),
+];
+
+#[tokio::test]
+async fn what_is_wrong_with_a_body_is_said_field_by_field_and_nothing_is_kept() {
+    let server = Server::start().await;
+    for (body, status, expected) in WRONG {
+        for method in [Method::POST, Method::PUT] {
+            let ask = Ask::new(method, "/cc/csat/call-1").body("application/json", *body);
+            let answer = ask.send(&server.router).await;
+            answer.problem(*status);
+            let problem = answer.json();
+            let errors = problem["errors"].as_array().cloned().unwrap_or_default();
+            let word = |error: &Value, name: &str| error[name].as_str().unwrap().to_owned();
+            let errors: Vec<String> = errors
+                .iter()
+                .map(|error| format!("{}: {}", word(error, "pointer"), word(error, "detail")))
+                .collect();
+            assert_eq!(errors.join("|"), *expected, "{body}");
+        }
+    }
+    assert_eq!(server.get("/cc/csat").await.json()["ratings"], json!([]));
+}
+
+#[tokio::test]
+async fn a_clock_a_few_seconds_ahead_loses_no_rating() {
+    let server = Server::start().await;
+    let answer =
+        server.post("/cc/csat/call-1", json!({"score": 5, "created_at": "2026-11-22T16:00:05+08:00"})).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    assert_eq!(answer.json()["created_at"], "2026-11-22T08:00:05.000000Z");
+    assert_eq!(server.clock.now(), NOW.parse().unwrap());
+}
+
+#[tokio::test]
+async fn comments_are_kept_to_the_letter_up_to_four_thousand_characters() {
+    let server = Server::start().await;
+    let longest = "评".repeat(3_999) + "👍";
+    for (call, comment) in
+        [("a", longest.as_str()), ("b", "line\nline\ttab \u{7f} \u{202e}"), ("c", "  "), ("d", "")]
+    {
+        let path = format!("/cc/csat/{call}");
+        assert_eq!(server.post(&path, json!({"score": 5, "comment": comment})).await.status, 201, "{call}");
+        assert_eq!(server.get(&path).await.json()["comment"], comment, "{call}");
+    }
+    let long = server.post("/cc/csat/e", json!({"score": 5, "comment": "评".repeat(4_001)})).await;
+    assert_eq!(long.problem(422), "`comment` is longer than 4000 characters");
+}
+
+#[tokio::test]
+async fn ids_are_taken_percent_encoded_and_given_back_to_the_letter() {
+    let server = Server::start().await;
+    for (encoded, plain) in [
+        ("PJSIP%2Fagent1001", "PJSIP/agent1001"),
+        ("%E5%AE%A2%E6%9C%8D", "客服"),
+        ("a%20b", "a b"),
+        ("c+d", "c+d"),
+        ("a%2Bb", "a+b"),
+        ("100%25", "100%"),
+        ("%2E%2E", ".."),
+        ("a%3Fb%23c", "a?b#c"),
+        ("agent", "agent"),
+        ("queue", "queue"),
+        ("agent%2Fx", "agent/x"),
+        ("1795334400.42", "1795334400.42"),
+        ("a%26b%3Dc%3Bd", "a&b=c;d"),
+    ] {
+        let path = format!("/cc/csat/{encoded}");
+        let answer = server.post(&path, json!({"score": 5, "agent_id": plain, "queue_id": plain})).await;
+        assert_eq!((answer.status.as_u16(), &answer.json()["call_id"]), (201, &json!(plain)), "{encoded}");
+        assert_eq!(answer.header("location"), path, "{encoded}");
+        assert_eq!(server.get(&path).await.json()["call_id"], plain, "{encoded}");
+        let agent = server.get(&format!("/cc/csat/agent/{encoded}")).await.json();
+        assert_eq!((&agent["agent_id"], &agent["rating_count"]), (&json!(plain), &json!(1)), "{encoded}");
+        let queue = server.get(&format!("/cc/csat/queue/{encoded}")).await.json();
+        assert_eq!(
+            (&queue["queue_id"], &queue["ranking"][0]["agent_id"]),
+            (&json!(plain), &json!(plain)),
+            "{encoded}"
+        );
+    }
+    for (path, expected) in [
+        ("/cc/csat/%ff", "the id in the path is not UTF-8 once decoded"),
+        ("/cc/csat/%C3%28", "the id in the path is not UTF-8 once decoded"),
+        ("/cc/csat/a%00b", "the id in the path contains the character '\\0', which is not allowed here"),
+        ("/cc/csat/%20", "the id in the path is empty"),
+        ("/cc/csat/agent/%ff", "the id in the path is not UTF-8 once decoded"),
+    ] {
+        assert_eq!(server.get(path).await.problem(400), expected, "{path}");
+    }
+    let long = format!("/cc/csat/{}", "x".repeat(257));
+    assert_eq!(server.get(&long).await.problem(400), "the id in the path is longer than 256 characters");
+}

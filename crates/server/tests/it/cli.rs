@@ -1,0 +1,286 @@
+//! The command line, through the real binary.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::folder::Folder;
+
+fn aftercall(folder: &Path, line: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aftercall"));
+    command.current_dir(folder).env_clear().args(line.split_whitespace());
+    command
+}
+
+fn run(folder: &Path, line: &str) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = aftercall(folder, line).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+#[test]
+fn check_says_what_is_wrong_and_exits_with_2() {
+    let folder = Folder::new();
+    let check = |line: &str| run(folder.path(), line);
+    let (code, out, err) = check("check");
+    assert_eq!((code, out.as_str(), err.as_str()), (0, "", "fine: built-in defaults, 1 survey\n"));
+
+    std::fs::write(folder.path().join("aftercall.toml"), "[rtp]\nport = 1\n").unwrap();
+    let (code, out, err) = check("check");
+    let fault = "aftercall.toml:2:1: unknown key \"port\" (did you mean \"ports\"?)\n";
+    assert_eq!((code, out.as_str(), err.as_str()), (2, fault, ""));
+    assert_eq!(check("serve").0, 2);
+    assert_eq!(check("check --config nowhere.toml").0, 2);
+
+    std::fs::write(folder.path().join("site.toml"), "[sip]\nexternal_ip = \"${MY_IP}\"\n").unwrap();
+    let unset = "site.toml:2:1: `external_ip` needs the environment variable `MY_IP`, which is not set\n";
+    assert_eq!(check("check --config site.toml"), (2, unset.to_owned(), String::new()));
+    let set =
+        aftercall(folder.path(), "check --config site.toml").env("MY_IP", "203.0.113.5").status().unwrap();
+    assert_eq!(set.code(), Some(0));
+
+    std::fs::create_dir(folder.path().join("surveys")).unwrap();
+    std::fs::write(folder.path().join("surveys/mine.toml"), "version = 1\nstpe = 1\n").unwrap();
+    std::fs::write(folder.path().join("aftercall.toml"), "").unwrap();
+    let (code, out, _) = check("check");
+    assert_eq!(code, 2);
+    assert!(out.starts_with("surveys/mine.toml:"), "{out}");
+}
+
+#[test]
+fn check_names_every_prompt_that_cannot_be_played_where_it_is_used() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path().join("surveys")).unwrap();
+    let survey = "version = 1\n[prompt.why]\nen = \"Why?\"\n[prompt.thank_you]\nen = \"Bye.\"\n\n\
+        [[step]]\nid = \"a\"\ntype = \"say\"\nsay = [\"thank_you\", \"why\"]\n";
+    std::fs::write(folder.path().join("surveys/mine.toml"), survey).unwrap();
+    let (code, out, _) = run(folder.path(), "check");
+    assert_eq!(code, 2);
+    assert_eq!(
+        out,
+        "surveys/mine.toml:10:8: the prompt \"thank_you\" cannot be played: \
+         what ships says something else in \"en\": record prompts/en/thank_you.wav\n\
+         surveys/mine.toml:10:21: the prompt \"why\" cannot be played: \
+         there is no recording in \"en\": put one at prompts/en/why.wav\n"
+    );
+
+    let recordings = folder.path().join("prompts/en");
+    std::fs::create_dir_all(&recordings).unwrap();
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 16_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    for name in ["thank_you.wav", "why.wav"] {
+        let mut wav = hound::WavWriter::create(recordings.join(name), spec).unwrap();
+        (0..1_600).for_each(|_| wav.write_sample(0_i16).unwrap());
+        wav.finalize().unwrap();
+    }
+    assert_eq!(run(folder.path(), "check").0, 0);
+    std::fs::write(recordings.join("why.wav"), "no sound").unwrap();
+    let (code, out, _) = run(folder.path(), "check");
+    assert_eq!(code, 2);
+    assert!(out.starts_with("surveys/mine.toml:10:21: the prompt \"why\" cannot be played: "), "{out}");
+}
+
+#[test]
+fn a_wrong_command_line_exits_with_2_and_says_how_it_is_used() {
+    let folder = Folder::new();
+    for (line, expected) in [
+        ("srve", "a similar subcommand exists: 'serve'"),
+        ("key create", "--role <ROLE>"),
+        ("key create --role agent", "--agent <ID>"),
+        ("key create --role supervisor", "--queue <ID>"),
+        ("key create --role boss", "possible values: ingest, agent, viewer, supervisor, admin"),
+        ("key create --role viewer --agent a", "`--agent` belongs to the role `agent`"),
+        ("key create --role agent --agent a --queue q", "`--queue` belongs to the role `supervisor`"),
+        ("key create --role ingest --expires soon", "--expires"),
+        ("key revoke x", "is not a UUID"),
+        ("tenant create Big", "contains the character 'B'"),
+        ("tenant create north --time-zone Mars", "is not the name of an IANA time zone"),
+        ("serve --log a=b=c", "is not a filter for the log"),
+    ] {
+        let (code, out, err) = run(folder.path(), line);
+        assert_eq!((code, out.as_str()), (2, ""), "{line}: {err}");
+        assert!(err.contains(expected), "{line}: {err}");
+    }
+    assert!(!folder.path().join("data").exists(), "nothing was made");
+}
+
+#[test]
+fn keys_and_tenants_are_made_listed_and_revoked() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    let run = |line: &str| run(folder.path(), line);
+    let (code, out, err) = run("key create --role supervisor --queue sales-queue support --expires 90d");
+    assert_eq!(code, 0, "{err}");
+    let key = out.strip_suffix('\n').unwrap();
+    assert!(key.starts_with("aftercall_") && key.len() == 74 && !key.contains(char::is_whitespace), "{out}");
+    assert!(!err.contains(key));
+    assert!(err.contains("supervisor of sales-queue, support, tenant default"), "{err}");
+
+    assert_eq!(run("key create --role admin --tenant north").0, 1);
+    assert_eq!(run("tenant create north --time-zone Europe/Berlin --week-start sunday").0, 0);
+    let (code, _, err) = run("tenant create north");
+    assert_eq!((code, err.as_str()), (1, "there is already a tenant \"north\": it stays as it is\n"));
+    assert_eq!(run("key create --role admin --tenant north").0, 0);
+    let (_, tenants, _) = run("tenant list");
+    let rows: Vec<Vec<&str>> = tenants.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[1..], [vec!["default", "monday", "UTC"], vec!["north", "sunday", "Europe/Berlin"]]);
+
+    let (_, keys, _) = run("key list");
+    let id = keys.lines().nth(1).unwrap().split_whitespace().next().unwrap();
+    assert!(keys.contains("works") && !keys.contains(key), "{keys}");
+    assert_eq!(run(&format!("key revoke {id}")).2, "revoked: the key does not work any more\n");
+    assert_eq!(run(&format!("key revoke {id}")).2, "it had been revoked before\n");
+    assert!(run("key list").1.contains("revoked"));
+    assert_eq!(run("key revoke 01a202cf-5994-719f-b717-1866d37544c8").0, 1);
+    assert_eq!(run("key list --tenant north").1.lines().count(), 2);
+}
+
+#[test]
+fn the_document_and_completions_are_printed() {
+    let folder = Folder::new();
+    let (code, out, _) = run(folder.path(), "openapi");
+    let document: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, document["info"]["title"].as_str()), (0, Some("aftercall")));
+    for shell in ["bash", "zsh", "fish"] {
+        let (code, out, _) = run(folder.path(), &format!("completions {shell}"));
+        assert!(code == 0 && out.contains("aftercall"), "{shell}");
+    }
+}
+
+#[test]
+fn doctor_names_what_is_wrong_and_its_remedy() {
+    let folder = Folder::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let config = format!(
+        "[http]\nlisten = \"127.0.0.1:{port}\"\npublic_url = \"https://csat.example.com\"\n\
+         [sip]\nlisten = []\nopen = true\nmax_calls = 10\n[rtp]\nports = \"20000-20009\"\n"
+    );
+    std::fs::write(folder.path().join("aftercall.toml"), config).unwrap();
+    let (code, out, _) = run(folder.path(), "doctor");
+    assert_eq!(code, 1, "{out}");
+    for expected in [
+        "ok    configuration   aftercall.toml".to_owned(),
+        "ok    data folder     data can be written".to_owned(),
+        "ok    database        data/aftercall.db will be made at the first start".to_owned(),
+        "ok    surveys         csat-survey".to_owned(),
+        format!("FAIL  http            tcp 127.0.0.1:{port}: in use"),
+        "warn  rtp             5 calls fit 20000-20009, fewer than [sip] max_calls = 10".to_owned(),
+        "warn  exposure        a proxy on this machine".to_owned(),
+        "warn  exposure        [sip] open = true".to_owned(),
+    ] {
+        assert!(out.lines().any(|line| line.starts_with(&expected)), "{expected}\n{out}");
+    }
+    std::fs::write(folder.path().join("aftercall.toml"), "[htpt]\n").unwrap();
+    let (code, out, _) = run(folder.path(), "doctor");
+    assert_eq!(code, 1);
+    assert!(out.starts_with("FAIL  configuration   aftercall.toml:1:2: unknown key \"htpt\""), "{out}");
+}
+
+/// A server that is running, ended when the test is.
+struct Serving {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    banner: String,
+}
+
+impl Serving {
+    fn start(folder: &Path) -> Self {
+        let mut child = aftercall(folder, "serve --log warn")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut banner = String::new();
+        while !banner.contains("try it") {
+            assert_ne!(out.read_line(&mut banner).unwrap(), 0, "it ended: {banner}");
+        }
+        Self { child, out, banner }
+    }
+
+    fn http(&self) -> &str {
+        let line = self.banner.lines().find_map(|line| line.trim().strip_prefix("http ")).unwrap();
+        line.trim().strip_prefix("http://").unwrap()
+    }
+
+    fn ask(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(self.http()).unwrap();
+        let host = self.http();
+        write!(stream, "{}", request.replace("HOST", host)).unwrap();
+        let mut heard = String::new();
+        stream.read_to_string(&mut heard).unwrap();
+        heard
+    }
+
+    /// Sends a signal and waits for the end.
+    fn end(mut self, signal: &str) -> Option<i32> {
+        let kill = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        let mut rest = String::new();
+        self.out.read_to_string(&mut rest).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+    }
+}
+
+#[test]
+fn serve_says_where_everything_is_keeps_what_it_is_told_and_ends_on_a_signal() {
+    let folder = Folder::new();
+    let config = "[http]\nlisten = \"127.0.0.1:0\"\n[sip]\nlisten = [\"udp://127.0.0.1:25999\"]\n";
+    std::fs::write(folder.path().join("aftercall.toml"), config).unwrap();
+    let serving = Serving::start(folder.path());
+    for expected in [
+        "config   aftercall.toml",
+        "data     data/aftercall.db",
+        "surveys  csat-survey (more: surveys/NAME.toml)",
+        "keys     WITHOUT A KEY the API answers anyone on this machine, and nobody else",
+        "try it   aftercall dial sip:csat-survey@127.0.0.1:25999 --press 1",
+    ] {
+        assert!(serving.banner.contains(expected), "{}", serving.banner);
+    }
+    let heard = serving.ask(
+        "POST /cc/csat/call-1 HTTP/1.1\r\nHost: HOST\r\nContent-Length: 12\r\nConnection: close\r\n\r\n{\"score\": 5}",
+    );
+    assert!(heard.starts_with("HTTP/1.1 201 Created"), "{heard}");
+    assert_eq!(serving.end("-TERM"), Some(0));
+
+    let again = Serving::start(folder.path());
+    let heard = again.ask("GET /cc/csat/call-1 HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\n\r\n");
+    assert!(heard.contains("\"score\":5"), "{heard}");
+    assert_eq!(again.end("-INT"), Some(0));
+}
+
+#[test]
+fn serve_says_what_is_in_the_way() {
+    let folder = Folder::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap();
+    let config = format!("[http]\nlisten = \"{listen}\"\n");
+    std::fs::write(folder.path().join("aftercall.toml"), &config).unwrap();
+    let (code, out, err) = run(folder.path(), "serve --log off");
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(
+        err.starts_with(&format!("{listen}: the API cannot listen there (is aftercall running already?)")),
+        "{err}"
+    );
+
+    let tenant = config + "[[queue]]\nname = \"q\"\ntenant = \"north\"\n";
+    std::fs::write(folder.path().join("aftercall.toml"), tenant).unwrap();
+    let (code, _, err) = run(folder.path(), "serve --log off");
+    let expected =
+        "the configuration names the tenant \"north\", which is not there: `aftercall tenant create north`\n";
+    assert_eq!((code, err.as_str()), (1, expected));
+}

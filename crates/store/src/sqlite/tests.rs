@@ -1,0 +1,201 @@
+//! What can only be tried from within: the connections' settings, a full disk, a locked file, and
+//! the plans of the statements.
+
+use std::time::Duration;
+
+use aftercall_core::{Score, TenantId};
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use super::*;
+use crate::error::NextMove;
+use crate::rating::Found;
+use crate::write::{Actor, NewRating, Write, Written};
+
+/// A folder that goes when the test does.
+struct Home(std::path::PathBuf);
+
+impl Home {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("aftercall-store-unit-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn path(&self) -> String {
+        self.0.join("aftercall.db").display().to_string()
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let gone = std::fs::remove_dir_all(&self.0);
+        assert!(gone.is_ok() || std::thread::panicking(), "{gone:?}");
+    }
+}
+
+fn rate(call: &str, comment: &str) -> Write {
+    Write::Rate(NewRating {
+        tenant: TenantId::default(),
+        call: call.parse().unwrap(),
+        score: Score::ALL[4],
+        comment: Some(comment.parse().unwrap()),
+        agent: None,
+        queue: None,
+        created_at: None,
+        key: None,
+        survey: None,
+        channel: None,
+        language: None,
+        flags: std::collections::BTreeSet::new(),
+        actor: Actor::Keyless,
+        at: "2026-11-22T08:00:00Z".parse().unwrap(),
+    })
+}
+
+async fn pragma(connection: &mut SqliteConnection, statement: &'static str) -> String {
+    let row = sqlx::query(statement).fetch_one(connection).await.unwrap();
+    row.try_get::<i64, _>(0).map_or_else(|_| row.get(0), |number| number.to_string())
+}
+
+#[tokio::test]
+async fn the_connection_that_writes_is_durable_and_those_that_read_cannot_write() {
+    let home = Home::new("pragmas");
+    let store = Sqlite::open(&home.path()).await.unwrap();
+    let mut writer = store.writer.acquire().await.unwrap();
+    assert_eq!(pragma(&mut writer, "PRAGMA journal_mode").await, "wal");
+    assert_eq!(pragma(&mut writer, "PRAGMA synchronous").await, "2", "FULL: every commit reaches the disk");
+    assert_eq!(pragma(&mut writer, "PRAGMA fullfsync").await, "1");
+    assert_eq!(pragma(&mut writer, "PRAGMA secure_delete").await, "1");
+    assert_eq!(pragma(&mut writer, "PRAGMA query_only").await, "0");
+    assert_eq!(pragma(&mut writer, "PRAGMA user_version").await, migrate::VERSION.to_string());
+    assert_eq!(store.writer.options().get_max_connections(), 1, "one writes");
+    let mut reader = store.readers.acquire().await.unwrap();
+    let refused = sqlx::query("DELETE FROM cc_csat").execute(&mut *reader).await;
+    assert!(refused.unwrap_err().to_string().contains("readonly"));
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_nothing_of_the_batch_is_kept_and_space_is_all_it_needs() {
+    let home = Home::new("full");
+    let store = Sqlite::open(&home.path()).await.unwrap();
+    let tenant = TenantId::default();
+    // SQLite's own quota fails as a full disk does: no page can be added to the file.
+    let pages = async |most: &'static str| {
+        sqlx::raw_sql(most).execute(&store.writer).await.unwrap();
+    };
+    pages("PRAGMA max_page_count = 120").await;
+    let text = "x".repeat(2_000);
+    let (mut kept, mut full) = (Vec::new(), None);
+    for batch in 0..100 {
+        let calls: Vec<String> = (0..10).map(|n| format!("b{batch}n{n}")).collect();
+        let writes: Vec<Write> = calls.iter().map(|call| rate(call, &text)).collect();
+        match store.write(&writes).await {
+            Ok(written) => {
+                assert!(written.iter().all(|w| matches!(w, Written::New(_))));
+                kept.extend(calls);
+            }
+            Err(error) => {
+                full = Some((error, writes));
+                break;
+            }
+        }
+    }
+    let (error, refused) = full.expect("120 pages of 4 KiB cannot hold 1,000 ratings of 2 kB");
+    assert_eq!(error, StoreError::Full { path: home.path() });
+    assert_eq!(error.next_move(), NextMove::MakeSpace);
+    assert!(!kept.is_empty());
+    // Again and again: still told, still nothing half kept.
+    for _ in 0..3 {
+        assert_eq!(store.write(&refused).await, Err(error.clone()));
+    }
+    for write in &refused {
+        assert_eq!(store.rating(&tenant, write.call().1).await.unwrap(), Found::Never);
+    }
+    pages("PRAGMA max_page_count = 100000").await;
+    assert!(store.write(&refused).await.unwrap().iter().all(|w| matches!(w, Written::New(_))));
+    let count: i64 =
+        sqlx::query("SELECT COUNT(*) FROM cc_csat").fetch_one(&store.readers).await.unwrap().get(0);
+    assert_eq!(usize::try_from(count).unwrap(), kept.len() + refused.len());
+    let mut writer = store.writer.acquire().await.unwrap();
+    assert_eq!(pragma(&mut writer, "PRAGMA integrity_check").await, "ok");
+}
+
+#[tokio::test]
+async fn a_locked_file_is_told_with_what_to_do_and_writing_goes_on_when_it_is_free() {
+    let home = Home::new("locked");
+    let wait = Duration::from_millis(20);
+    let store = Sqlite::open_waiting(&home.path(), wait).await.unwrap();
+    let other = Sqlite::open_waiting(&home.path(), wait).await.unwrap();
+    let held = other.begin().await.unwrap();
+    let refused = store.write(&[rate("c1", "")]).await.unwrap_err();
+    assert_eq!(refused, StoreError::Locked { path: home.path() });
+    assert_eq!(refused.next_move(), NextMove::Retry);
+    assert!(refused.to_string().contains("another program has locked the database; stop it"), "{refused}");
+    drop(held);
+    other.close().await;
+    assert!(matches!(store.write(&[rate("c1", "")]).await.unwrap()[..], [Written::New(_)]));
+    // A program that wants the file for itself is in the way of opening it, too.
+    store.close().await;
+    let mut alone = <SqliteConnection as sqlx::Connection>::connect(&home.path()).await.unwrap();
+    sqlx::raw_sql("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; COMMIT")
+        .execute(&mut alone)
+        .await
+        .unwrap();
+    let refused = Sqlite::open_waiting(&home.path(), wait).await.unwrap_err();
+    assert_eq!(refused, StoreError::Locked { path: home.path() });
+}
+
+/// The plan of a statement, a line a step.
+async fn plan(store: &Sqlite, name: &str) -> String {
+    let (_, statement) = sql::ALL.iter().find(|(other, _)| *other == name).unwrap();
+    let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+    let rows = sqlx::raw_sql(explained).fetch_all(&store.readers).await.unwrap();
+    rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn every_statement_on_ratings_goes_through_the_index_made_for_it() {
+    let home = Home::new("plans");
+    let store = Sqlite::open(&home.path()).await.unwrap();
+    let key = "INDEX sqlite_autoindex_cc_csat_1 (tenant_id=? AND call_id=?)";
+    let table = [
+        ("RATING", key),
+        ("RATINGS_OF_CALLS", key),
+        ("DELETE_RATINGS", key),
+        ("DELETED", "cc_csat_log_deleted (tenant_id=? AND call_id=?)"),
+        ("DELETED_OF_CALLS", "cc_csat_log_deleted (tenant_id=? AND call_id=?)"),
+        ("ANSWERS_OF_CALLS", "PRIMARY KEY (tenant_id=? AND call_id=?)"),
+        ("OFFERS_OF_CALLS", "PRIMARY KEY (tenant_id=? AND call_id=?)"),
+        ("PAGE_OF_AGENT", "cc_csat_by_agent (tenant_id=? AND agent_id=? AND created_at>? AND created_at<?)"),
+        ("PAGE_OF_QUEUE", "cc_csat_by_queue (tenant_id=? AND queue_id=? AND created_at>? AND created_at<?)"),
+        ("PAGE_OF_ALL", "cc_csat_by_time (tenant_id=? AND created_at>? AND created_at<?)"),
+        (
+            "TALLIES_OF_TENANT",
+            "COVERING INDEX cc_csat_by_time (tenant_id=? AND created_at>? AND created_at<?)",
+        ),
+        (
+            "TALLIES_OF_AGENT",
+            "COVERING INDEX cc_csat_by_agent (tenant_id=? AND agent_id=? AND created_at>? AND created_at<?)",
+        ),
+        (
+            "TALLIES_OF_QUEUE",
+            "COVERING INDEX cc_csat_by_queue (tenant_id=? AND queue_id=? AND created_at>? AND created_at<?)",
+        ),
+        (
+            "TALLIES_OF_AGENT_IN",
+            "cc_csat_by_agent (tenant_id=? AND agent_id=? AND created_at>? AND created_at<?)",
+        ),
+        (
+            "QUEUE_AGENTS",
+            "COVERING INDEX cc_csat_by_queue (tenant_id=? AND queue_id=? AND created_at>? AND created_at<?)",
+        ),
+        ("KEYS_USED", "PRIMARY KEY (tenant_id=? AND key_id=?)"),
+        ("KEY_BY_HASH", "cc_keys_by_hash (hash=?)"),
+    ];
+    for (name, expected) in table {
+        let plan = plan(&store, name).await;
+        assert!(plan.contains(expected), "{name}:\n{plan}");
+        assert!(!plan.contains("SCAN cc_"), "{name}:\n{plan}");
+    }
+}

@@ -1,0 +1,267 @@
+//! A store in a folder of its own, and short words for what is written to it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use aftercall_core::{Ending, Key, OfferState, Score, TenantId};
+use aftercall_store::{
+    About, Actor, Answered, Comment, Ended, Erasure, Found, NewRating, Offer, Offered, Put, RatedAt, Rating,
+    Said, Session, SessionId, Started, Store, Write, Written,
+};
+use jiff::{SignedDuration, Timestamp};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{Column, Connection, Row, ValueRef};
+
+/// A folder that goes when the test does.
+pub(crate) struct Home(PathBuf);
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name =
+            format!("aftercall-store-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.0.join("aftercall.db")
+    }
+
+    pub(crate) fn url(&self) -> String {
+        url(&self.path())
+    }
+
+    pub(crate) async fn open(&self) -> Store {
+        Store::open(&self.url()).await.unwrap()
+    }
+
+    /// Another connection to the file, as any SQL tool has one.
+    pub(crate) async fn connect(&self) -> SqliteConnection {
+        SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(self.path())).await.unwrap()
+    }
+
+    /// The same, making the file.
+    pub(crate) async fn connect_new(&self) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(self.path()).create_if_missing(true);
+        SqliteConnection::connect_with(&options).await.unwrap()
+    }
+
+    /// What plain SQL finds: a line a row, values with a space between, `-` for NULL.
+    pub(crate) async fn sql(&self, statement: &'static str) -> Vec<String> {
+        let mut connection = self.connect().await;
+        let rows = sqlx::query(statement).fetch_all(&mut connection).await.unwrap();
+        let lines = rows.iter().map(|row| {
+            let values = row.columns().iter().map(|column| {
+                let raw = row.try_get_raw(column.ordinal()).unwrap();
+                if raw.is_null() {
+                    return "-".to_owned();
+                }
+                let number = row.try_get::<i64, _>(column.ordinal()).map(|number| number.to_string());
+                number.unwrap_or_else(|_| row.get::<String, _>(column.ordinal()))
+            });
+            values.collect::<Vec<_>>().join(" ")
+        });
+        let lines = lines.collect();
+        connection.close().await.unwrap();
+        lines
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let gone = std::fs::remove_dir_all(&self.0);
+        assert!(gone.is_ok() || std::thread::panicking(), "{gone:?}");
+    }
+}
+
+pub(crate) fn url(path: &Path) -> String {
+    format!("sqlite://{}", path.display())
+}
+
+pub(crate) fn tenant() -> TenantId {
+    TenantId::default()
+}
+
+/// A second of the morning on which all tests play.
+pub(crate) fn at(second: i64) -> Timestamp {
+    let morning: Timestamp = "2026-11-22T08:00:00Z".parse().unwrap();
+    morning + SignedDuration::from_secs(second)
+}
+
+pub(crate) fn score(number: u8) -> Score {
+    Score::try_from(number).unwrap()
+}
+
+/// A rating to be posted: `"c1 5 agent=a1 comment=good"`.
+pub(crate) fn rating(text: &str, second: i64) -> NewRating {
+    let mut words = text.split(' ');
+    let (call, number) = (words.next().unwrap(), words.next().unwrap());
+    let mut new = NewRating {
+        tenant: tenant(),
+        call: call.parse().unwrap(),
+        score: score(number.parse().unwrap()),
+        comment: None,
+        agent: None,
+        queue: None,
+        created_at: None,
+        key: None,
+        survey: None,
+        channel: None,
+        language: None,
+        flags: BTreeSet::new(),
+        actor: Actor::Keyless,
+        at: at(second),
+    };
+    for word in words {
+        let (name, value) = word.split_once('=').unwrap();
+        match name {
+            "comment" => new.comment = Some(Comment::new(value).unwrap()),
+            "agent" => new.agent = Some(value.parse().unwrap()),
+            "queue" => new.queue = Some(value.parse().unwrap()),
+            "rated" => new.created_at = Some(RatedAt::new(at(value.parse().unwrap()), new.at).unwrap()),
+            "key" => new.key = Some(Key::try_from(value.chars().next().unwrap()).unwrap()),
+            "survey" => new.survey = Some(value.parse().unwrap()),
+            "channel" => new.channel = Some(value.parse().unwrap()),
+            "language" => new.language = Some(value.parse().unwrap()),
+            _ => panic!("{word}"),
+        }
+    }
+    new
+}
+
+pub(crate) fn post(text: &str, second: i64) -> Write {
+    Write::Rate(rating(text, second))
+}
+
+pub(crate) fn erase(call: &str, second: i64) -> Write {
+    let (call, actor) = (call.parse().unwrap(), Actor::Keyless);
+    Write::Erase(Erasure { tenant: tenant(), call, actor, at: at(second) })
+}
+
+/// A session of a call about agent `a1` in queue `q1`.
+pub(crate) fn session(call: &str, id: &str) -> Arc<Session> {
+    let about = About {
+        agent: Some("a1".parse().unwrap()),
+        queue: Some("q1".parse().unwrap()),
+        survey: Some("csat-survey".parse().unwrap()),
+        survey_version: Some(3),
+        channel: Some("phone".parse().unwrap()),
+        language: Some("zh".parse().unwrap()),
+    };
+    let id = SessionId::new(id).unwrap();
+    Arc::new(Session { tenant: tenant(), call: call.parse().unwrap(), id, about })
+}
+
+pub(crate) fn offered(session: &Arc<Session>, second: i64) -> Write {
+    Write::Offered(Offered { session: session.clone(), put: Put::ToCaller, at: at(second) })
+}
+
+pub(crate) fn suppressed(session: &Arc<Session>, reason: &str, second: i64) -> Write {
+    let put = Put::Suppressed { reason: reason.to_owned() };
+    Write::Offered(Offered { session: session.clone(), put, at: at(second) })
+}
+
+pub(crate) fn started(session: &Arc<Session>, second: i64) -> Write {
+    Write::Started(Started { session: session.clone(), at: at(second) })
+}
+
+pub(crate) fn ended(session: &Arc<Session>, state: OfferState, reason: Option<&str>, second: i64) -> Write {
+    let ending = Ending { state, reason: reason.map(str::to_owned) };
+    Write::Ended(Ended { session: session.clone(), ending, at: at(second) })
+}
+
+/// The main question's answer: the key by the map of `csat-survey`, completing the survey.
+pub(crate) fn answer(session: &Arc<Session>, number: u8, second: i64) -> Answered {
+    Answered {
+        session: session.clone(),
+        question: "rating".to_owned(),
+        key: Some(Key::try_from(char::from(b'6' - number)).unwrap()),
+        score: Some(score(number)),
+        value: Said::new(format!("label {number}")),
+        main: true,
+        state: OfferState::Completed,
+        amends: false,
+        at: at(second),
+    }
+}
+
+pub(crate) fn answered(session: &Arc<Session>, number: u8, second: i64) -> Write {
+    Write::Answered(answer(session, number, second))
+}
+
+pub(crate) fn amended(session: &Arc<Session>, number: u8, second: i64) -> Write {
+    Write::Answered(Answered { amends: true, ..answer(session, number, second) })
+}
+
+/// What came of one write, the ratings in it as [`show`] has them.
+pub(crate) fn told(written: &Written) -> String {
+    match written {
+        Written::New(rating) => format!("new: {}", show(rating)),
+        Written::Same(rating) => format!("same: {}", show(rating)),
+        Written::Filled(rating) => format!("filled: {}", show(rating)),
+        Written::Amended(rating) => format!("amended: {}", show(rating)),
+        Written::Replaced(rating) => format!("replaced: {}", show(rating)),
+        Written::Contradicts(rating) => format!("contradicts: {}", show(rating)),
+        other => format!("{other:?}"),
+    }
+}
+
+/// A rating as a line: what is absent is left out, the revision comes last.
+pub(crate) fn show(rating: &Rating) -> String {
+    let mut words = vec![rating.call.to_string(), rating.score.get().to_string()];
+    let mut word =
+        |name: &str, value: Option<String>| words.extend(value.map(|value| format!("{name}={value}")));
+    word("comment", rating.comment.as_ref().map(|c| c.expose().to_owned()));
+    word("agent", rating.agent.as_ref().map(ToString::to_string));
+    word("queue", rating.queue.as_ref().map(ToString::to_string));
+    let rated = (rating.created_at.as_second() - at(0).as_second()).to_string();
+    word("rated", Some(rated));
+    word("key", rating.key.map(|key| key.to_string()));
+    word("survey", rating.survey.as_ref().map(ToString::to_string));
+    word("version", rating.survey_version.map(|version| version.to_string()));
+    word("channel", rating.channel.as_ref().map(|c| c.as_str().to_owned()));
+    word("language", rating.language.as_ref().map(ToString::to_string));
+    word("session", rating.session.as_ref().map(|s| s.as_str().to_owned()));
+    word("question", rating.question.clone());
+    let flags: Vec<&str> = rating.flags.iter().map(|flag| flag.word()).collect();
+    word("flags", (!flags.is_empty()).then(|| flags.join(",")));
+    words.push(format!("r{}", rating.revision));
+    words.join(" ")
+}
+
+/// Writes one by one and tells what came of each.
+pub(crate) async fn write(store: &Store, writes: Vec<Write>) -> Vec<String> {
+    let mut all = Vec::new();
+    for one in writes {
+        all.extend(store.write(&[one]).await.unwrap().iter().map(told));
+    }
+    all
+}
+
+/// The call's rating as a line.
+pub(crate) async fn found(store: &Store, call: &str) -> String {
+    match store.rating(&tenant(), &call.parse().unwrap()).await.unwrap() {
+        Found::Live(rating) => show(&rating),
+        other => format!("{other:?}"),
+    }
+}
+
+/// The call's offer as a line, as [`way`] has it.
+pub(crate) async fn funnel(store: &Store, call: &str) -> String {
+    let offer = store.offer(&tenant(), &call.parse().unwrap()).await.unwrap();
+    offer.as_ref().map_or("none".to_owned(), way)
+}
+
+/// An offer as a line: state, reason, session, then the seconds of its four times.
+pub(crate) fn way(offer: &Offer) -> String {
+    let second = |at: Option<Timestamp>| {
+        at.map_or("-".to_owned(), |at| (at.as_second() - self::at(0).as_second()).to_string())
+    };
+    let times = [Some(offer.offered_at), offer.started_at, offer.answered_at, offer.ended_at].map(second);
+    let reason = offer.reason.as_deref().unwrap_or("-");
+    format!("{} {reason} {} {}", offer.state.word(), offer.session.as_str(), times.join(" "))
+}

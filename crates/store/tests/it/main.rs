@@ -1,0 +1,14 @@
+//! What the store promises, tried through its public face and by plain SQL beside it.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod clerk;
+mod directory;
+mod durability;
+mod harness;
+mod migration;
+mod opening;
+mod posted;
+mod reads;
+mod sessions;
+mod storm;
