@@ -103,10 +103,8 @@ impl std::fmt::Debug for Uri {
 }
 
 fn host_and_port(text: &str) -> (&str, Option<u16>) {
-    let host_end = match text.find(']') {
-        Some(bracket) if text.starts_with('[') => bracket + 1,
-        _ => text.find(':').unwrap_or(text.len()),
-    };
+    let end_of_ipv6 = text.find(']').map(|bracket| bracket + 1);
+    let host_end = end_of_ipv6.or(text.find(':')).unwrap_or(text.len());
     let (host, port) = text.split_at(host_end);
     (host, port.strip_prefix(':').and_then(|port| port.parse().ok()))
 }

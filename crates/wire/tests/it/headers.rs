@@ -147,6 +147,7 @@ fn user_to_user_data_is_text_wherever_it_can_be() {
         ("queue=caf%C3%A9", "", "queue=café"),
         ("12345678", "12345678", ""),
         ("123", "123", ""),
+        ("616", "616", ""),
         ("63616c6c2d37;encoding=ascii", "63616c6c2d37", "encoding=ascii"),
         ("00", "00", ""),
         ("", "", ""),

@@ -137,6 +137,7 @@ fn people_are_found_where_the_rfcs_put_them() {
         (vec![("P-Asserted-Identity", "<sip:pbx>"), ("P-Asserted-Identity", "<tel:+4930124>")], "caller=+4930124"),
         (vec![("From", "<sip:anonymous@anonymous.invalid>;tag=1"), ("Privacy", "id")], "private"),
         (vec![("From", "<sip:Anonymous@pbx>;tag=1"), ("P-Asserted-Identity", "<tel:+49>"), ("Privacy", "header; id;critical")], "caller=+49 private"),
+        (vec![("From", "<sip:x7@Anonymous.invalid>;tag=1")], ""),
         (vec![("Privacy", "none")], ""),
         (vec![("Diversion", "<sip:agent7@pbx>;reason=no-answer, <sip:100@pbx>;reason=unconditional")], "diverted=agent7"),
         (vec![("Diversion", "<sip:agent7@pbx>;reason=no-answer"), ("Diversion", "<sip:100@pbx>")], "diverted=agent7"),

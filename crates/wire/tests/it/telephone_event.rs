@@ -213,6 +213,10 @@ fn a_press_is_sent_as_the_rfc_draws_it() {
     let long = sent(10_000);
     assert_eq!(long[408..411], ["@1000 11:65440 0a", "@66535 11:65 0a", "@66535 11:225 0a"]);
     assert_eq!(long[499..], ends("@66535 11:14465 8a"));
+    let mut full = Sender::new(65_535, ms(1000)).press(Digit::ALL[1], ms(2000), 0);
+    let first = full.next().unwrap();
+    assert_eq!((first.timestamp, first.payload), (0, [1, 0x0a, 0xff, 0xff]), "a full segment");
+    assert_eq!(full.next().unwrap().timestamp, 65_535);
     assert_eq!(sent(3_600_000).len(), 3002, "cut at {PRESS_MAX:?}");
 }
 
