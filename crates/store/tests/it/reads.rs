@@ -81,7 +81,7 @@ async fn pages_of_any_size_add_up_to_the_whole_list_whatever_is_written_meanwhil
             let whole = store.ratings(&tenant(), filter, None, PAGE_MAX).await.unwrap();
             let mut pages = Vec::new();
             let mut after: Option<RatingCursor> = None;
-            loop {
+            for _ in 0..=whole.len() {
                 let page = store.ratings(&tenant(), filter, after.as_ref(), limit).await.unwrap();
                 let Some(last) = page.last() else { break };
                 after = Some(RatingCursor::from(last));

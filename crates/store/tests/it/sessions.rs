@@ -183,8 +183,11 @@ async fn a_call_that_came_to_nothing_may_be_offered_once_more_and_one_that_answe
     let home = Home::new();
     let store = home.open().await;
     let (s1, s2) = (session("c1", "s1"), session("c1", "s2"));
-    // Suppressed, then tried: the try counts, and a late repeat of the first word changes nothing.
-    write(&store, vec![suppressed(&s1, "busy", 0), offered(&s2, 5), suppressed(&s1, "busy", 0)]).await;
+    // Suppressed, then tried: the try counts, unless it is of the same instant, and a late repeat of
+    // the first word changes nothing.
+    write(&store, vec![suppressed(&s1, "busy", 0), offered(&s2, 0)]).await;
+    assert_eq!(funnel(&store, "c1").await, "suppressed busy s1 0 - - -");
+    write(&store, vec![offered(&s2, 5), suppressed(&s1, "busy", 0)]).await;
     assert_eq!(funnel(&store, "c1").await, "offered - s2 5 - - -");
     // While it lasts, and once it has an answer, no other session takes it over.
     let told = write(
