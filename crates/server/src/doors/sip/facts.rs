@@ -35,11 +35,9 @@ pub(super) fn read<'r>(request: &'r InviteRequest, config: &Config, clock: &Cloc
     let clean = |id: String| config.ids_clean.clean(&id).map(str::to_owned);
     let given = [said.call_ref, Some(request.sip_call_id.clone()), Some(uuid(clock))];
     let call = given.into_iter().flatten().find_map(|id| CallId::new(id).ok());
-    // Without a word on the agent, whoever sent the caller here is the agent (RFC 3892).
-    let agent = said.agent.or(said.referred_by);
     let facts = Facts {
         call: call.unwrap_or_else(|| unreachable!("a UUID is an id")),
-        agent: agent.and_then(clean).and_then(|id| AgentId::new(id).ok()),
+        agent: said.agent.and_then(clean).and_then(|id| AgentId::new(id).ok()),
         queue: said.queue.and_then(clean).and_then(|id| QueueId::new(id).ok()),
         skill: said.skill,
         survey: said.survey,
