@@ -4,6 +4,8 @@ use std::path::Path;
 
 use aftercall::config::{Config, DEFAULTS, Database, Seen, Transport};
 
+use crate::folder::Folder;
+
 fn read(source: &str) -> Result<Config, String> {
     let env = |name: &str| (name == "PBX_PASSWORD").then(|| "s3cret".to_owned());
     Config::read(Path::new("site/aftercall.toml"), source, &env).map_err(|error| error.to_string())
@@ -202,10 +204,8 @@ fn a_file_that_cannot_be_read_is_named() {
         load(Path::new("/nowhere/aftercall.toml")),
         "/nowhere/aftercall.toml: cannot be read: No such file or directory (os error 2)"
     );
-    let folder = std::env::temp_dir().join(format!("aftercall-config-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let file = folder.join("latin1.toml");
+    let folder = Folder::new();
+    let file = folder.path().join("latin1.toml");
     std::fs::write(&file, b"# ok\ndata_dir = \"caf\xe9\"\n").unwrap();
     assert_eq!(load(&file), format!("{}:2:16: is not UTF-8", file.display()));
-    std::fs::remove_dir_all(&folder).unwrap();
 }
