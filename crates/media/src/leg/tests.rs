@@ -535,9 +535,9 @@ fn duplicates_strays_and_packets_for_a_held_leg_are_not_relayed() {
 #[test]
 fn a_relayed_packet_longer_than_any_telephone_sends_is_dropped() {
     let [mut a, mut b] = relayed(agreed(Codec::Pcmu), agreed(Codec::Pcma));
-    let long = a.datagram(PayloadType::PCMU, 0, &[1; PACKET_MAX - HEADER_BYTES + 1]);
+    let long = a.datagram(PayloadType::PCMU, 0, &[1; 1441]);
     assert_eq!(overhear(&mut a, &mut b, &long), None);
-    let longest = a.datagram(PayloadType::PCMU, 0, &[1; PACKET_MAX - HEADER_BYTES]);
+    let longest = a.datagram(PayloadType::PCMU, 0, &[1; 1440]);
     assert!(overhear(&mut a, &mut b, &longest).is_some());
 }
 
