@@ -295,6 +295,8 @@ mod tests {
                 true,
             ),
             ("words at once", vec![speech(0); 10], true),
+            ("what is softer than -50 dB", [vec![vec![0; 160]; 5], vec![vec![100; 160]; 5]].concat(), false),
+            ("a whisper above that", [vec![vec![0; 160]; 5], vec![vec![110; 160]; 5]].concat(), true),
         ] {
             let mut take = Take::new(ORDER, ms(0));
             for (number, packet) in packets.iter().enumerate() {
@@ -338,6 +340,12 @@ mod tests {
         let samples = take.finish(RecordEnd::Stopped).samples;
         assert_eq!(samples.len(), 151 * 160);
         assert_eq!(samples[150 * 160..], speech(1));
+    }
+
+    #[test]
+    fn what_was_said_is_not_in_the_debug_text() {
+        let recording = Recording { samples: vec![12_345; 3], voiced: ms(10), end: RecordEnd::Stopped };
+        assert_eq!(format!("{recording:?}"), "Recording { 3 samples, voiced: 10ms, end: Stopped }");
     }
 
     #[test]
