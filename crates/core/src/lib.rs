@@ -22,4 +22,4 @@ pub use player::{Order, Player};
 pub use score::Score;
 pub use session::Session;
 pub use survey::Survey;
-pub use turn::{Act, Asked, Collect, Effect, Ending, Heard, OfferState, Piece, Spoken, Turn, What};
+pub use turn::{Act, Answer, Asked, Collect, Effect, Ending, Heard, OfferState, Piece, Spoken, Turn, What};

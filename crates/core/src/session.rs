@@ -10,7 +10,7 @@ use crate::key::Key;
 use crate::score::Score;
 use crate::survey::Survey;
 use crate::survey::model::{Arm, At, Does, Goto, Kind, Question, Subject, Test};
-use crate::turn::{Effect, Ending, Heard, OfferState, Turn, What};
+use crate::turn::{Answer, Effect, Ending, Heard, OfferState, Turn, What};
 
 /// A session of more turns than this is not a conversation but a stuck key: 20 questions of
 /// 10 attempts each fit.
@@ -297,12 +297,12 @@ impl Session {
         self.missed.remove(&at);
         let before = self.answers.insert(question.clone(), answer.clone());
         let state = self.standing(self.ahead(next, survey), survey).unwrap_or(OfferState::Partial);
-        let Answered { key, score, value } = answer.clone();
+        let same = before.as_ref() == Some(&answer);
+        let Answered { key, score, value } = answer;
+        let answer = Answer { question, key, score, value, main, state };
         match before {
-            None => effects.push(Effect::Answer { question, key, score, value, main, state }),
-            Some(before) if before != answer => {
-                effects.push(Effect::Amended { question, key, score, value, main, state });
-            }
+            None => effects.push(Effect::Answer(answer)),
+            Some(_) if !same => effects.push(Effect::Amended(answer)),
             Some(_) => {}
         }
         self.go(next, survey, effects);

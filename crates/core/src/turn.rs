@@ -156,37 +156,28 @@ pub enum Effect {
     /// The first prompt begins.
     Started,
     /// A question was answered for the first time.
-    Answer {
-        /// The step's id.
-        question: String,
-        /// The last key pressed, where keys were.
-        key: Option<Key>,
-        /// The score, where the question has one.
-        score: Option<Score>,
-        /// The answer in words: a label, the digits, a recording's reference.
-        value: String,
-        /// Whether this question's score is the call's rating (a row of `cc_csat`).
-        main: bool,
-        /// The funnel state that holds from now on if nothing else comes.
-        state: OfferState,
-    },
+    Answer(Answer),
     /// A question that had an answer got another one.
-    Amended {
-        /// The step's id.
-        question: String,
-        /// The last key pressed, where keys were.
-        key: Option<Key>,
-        /// The new score, where the question has one.
-        score: Option<Score>,
-        /// The new answer in words.
-        value: String,
-        /// Whether this question's score is the call's rating.
-        main: bool,
-        /// The funnel state that holds from now on if nothing else comes.
-        state: OfferState,
-    },
+    Amended(Answer),
     /// The session is over.
     Ended(Ending),
+}
+
+/// An answer to be kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The step's id.
+    pub question: String,
+    /// The last key pressed, where keys were.
+    pub key: Option<Key>,
+    /// The score, where the question has one.
+    pub score: Option<Score>,
+    /// The answer in words: a label, the digits, a recording's reference.
+    pub value: String,
+    /// Whether this question's score is the call's rating (a row of `cc_csat`).
+    pub main: bool,
+    /// The funnel state that holds from now on if nothing else comes.
+    pub state: OfferState,
 }
 
 /// How a session ended.

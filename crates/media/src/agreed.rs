@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 
 use aftercall_wire::rtp::PayloadType;
 
-use crate::codec::Codec;
 use crate::decimate::TELEPHONE_HZ;
+use aftercall_wire::codec::Codec;
+use aftercall_wire::sdp::Direction;
 
 /// What the SDP agreed for a leg.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,33 +24,6 @@ pub struct Agreed {
     pub remote: Option<SocketAddr>,
     /// Who may send.
     pub direction: Direction,
-}
-
-/// Who may send, as seen from here (RFC 3264, 5.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// Both.
-    SendReceive,
-    /// We alone: the peer listens.
-    SendOnly,
-    /// The peer alone: it put us on hold.
-    ReceiveOnly,
-    /// Nobody.
-    Inactive,
-}
-
-impl Direction {
-    /// Whether we may send.
-    #[must_use]
-    pub const fn sends(self) -> bool {
-        matches!(self, Self::SendReceive | Self::SendOnly)
-    }
-
-    /// Whether the peer may send, so that its silence means something.
-    #[must_use]
-    pub const fn receives(self) -> bool {
-        matches!(self, Self::SendReceive | Self::ReceiveOnly)
-    }
 }
 
 /// How much audio a packet carries: 10 to 60 ms in steps of 10.
@@ -136,12 +110,13 @@ mod tests {
             events: Some(dynamic(101)),
             ptime: Ptime::USUAL,
             remote: None,
-            direction: Direction::SendReceive,
+            direction: Direction::SendRecv,
         };
         let odd = Agreed { audio: dynamic(96), events: Some(dynamic(0)), ..agreed };
         for (agreed, number, kind) in [
             (agreed, 8, Kind::Audio(Codec::Pcma)),
             (agreed, 0, Kind::Audio(Codec::Pcmu)),
+            (odd, 8, Kind::Audio(Codec::Pcma)),
             (agreed, 101, Kind::Events),
             (agreed, 13, Kind::Noise),
             (agreed, 18, Kind::Unknown),

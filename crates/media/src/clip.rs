@@ -5,8 +5,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::codec::Codec;
 use crate::decimate::{TELEPHONE_HZ, decimate};
+use aftercall_wire::codec::Codec;
 
 /// The longest clip: ten minutes, 4.8 MB in each codec and 58 MB while a 48 kHz recording is being read.
 pub const CLIP_MAX: Duration = Duration::from_secs(600);

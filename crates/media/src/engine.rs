@@ -80,6 +80,9 @@ pub enum Refused {
 pub struct Load {
     /// Threads at work. One less than configured has come upon a fault of ours: restart the process.
     pub threads: usize,
+    /// Of these, how many the kernel lets go before other work on the machine (root, `CAP_SYS_NICE`, or
+    /// systemd's `LimitNICE=-10`). The others may be late when the machine is busy.
+    pub threads_first: usize,
     /// Legs now, those included whose last events nobody has taken yet.
     pub legs: usize,
     /// Even ports not in use by us.
@@ -177,7 +180,8 @@ impl Engine {
     pub fn load(&self) -> Load {
         let empty = Load { ports_free: self.shared.ports.free(), ..Load::default() };
         self.shared.workers.iter().fold(empty, |sum, Hand { board, .. }| Load {
-            threads: sum.threads + usize::from(!board.ended.load(Ordering::Relaxed)),
+            threads: sum.threads + usize::from(board.at_work.load(Ordering::Relaxed)),
+            threads_first: sum.threads_first + usize::from(board.goes_first.load(Ordering::Relaxed)),
             legs: sum.legs + board.legs.load(Ordering::Relaxed),
             ticks: sum.ticks + board.ticks.load(Ordering::Relaxed),
             skipped_ms: sum.skipped_ms + board.skipped_ms.load(Ordering::Relaxed),

@@ -11,7 +11,6 @@ use aftercall_wire::telephone_event::Receiver;
 
 use crate::agreed::{Agreed, Kind};
 use crate::clip::Clip;
-use crate::codec::Codec;
 use crate::event::{Happened, LegId, PlayId, Stats};
 use crate::latch::Latch;
 use crate::reception::{Order, Reception};
@@ -19,6 +18,7 @@ use crate::record::{RecordEnd, RecordOrder, Take};
 use crate::speaker::{Beginning, PACKET_MAX, Played, Playing, Source, Speaker};
 use crate::sys::DATAGRAM_BYTES_MAX;
 use crate::wheel::{Step, TURN_MS, Tick};
+use aftercall_wire::codec::Codec;
 
 /// Keys that wait in a leg while nobody takes its events; more are dropped and counted. A caller presses some
 /// four a second, so these are 8 s of furious typing.

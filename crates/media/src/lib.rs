@@ -14,7 +14,6 @@
 
 mod agreed;
 mod clip;
-mod codec;
 mod decimate;
 mod engine;
 mod event;
@@ -29,9 +28,10 @@ mod sys;
 mod thread;
 mod wheel;
 
-pub use agreed::{Agreed, Direction, Ptime};
+pub use aftercall_wire::codec::Codec;
+pub use aftercall_wire::sdp::Direction;
+pub use agreed::{Agreed, Ptime};
 pub use clip::{CLIP_MAX, Clip, ClipError, ClipFault};
-pub use codec::Codec;
 pub use engine::{CLIPS_MAX, Config, Engine, LegHandle, Load, Refused, THREADS_MAX};
 pub use event::{Event, Happened, LegId, PlayId, Stats};
 pub use leg::{EVENTS_WAITING_MAX, KEYS_WAITING_MAX};

@@ -12,9 +12,9 @@ use aftercall_wire::rtp::{HEADER_BYTES, Header, PayloadType, sequence_after, tim
 
 use crate::agreed::{Agreed, Ptime};
 use crate::clip::Clip;
-use crate::codec::Codec;
 use crate::event::PlayId;
 use crate::wheel::Tick;
+use aftercall_wire::codec::Codec;
 
 /// The longest packet we build ourselves: 60 ms.
 const OWN_PAYLOAD_MAX: usize = Ptime::MAX.samples();
@@ -243,8 +243,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::agreed::Direction;
     use crate::wheel::{Step, TURN_MS, Wheel, resume};
+    use aftercall_wire::sdp::Direction;
 
     const BEGINNING: Beginning = Beginning { ssrc: 0x5eed, sequence: 65_534, timestamp: u32::MAX - 100 };
 
@@ -255,7 +255,7 @@ mod tests {
             events: None,
             ptime: Ptime::nearest(ms),
             remote: None,
-            direction: Direction::SendReceive,
+            direction: Direction::SendRecv,
         }
     }
 

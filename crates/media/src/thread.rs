@@ -53,8 +53,9 @@ pub(crate) struct Board {
     /// The legs to be closed. Each comes here once, so never more than [`LEGS_MAX`]: closing needs no room in
     /// a queue.
     closings: Mutex<Vec<LegId>>,
-    /// The thread is gone.
-    pub(crate) ended: AtomicBool,
+    pub(crate) at_work: AtomicBool,
+    /// The kernel lets it go before others.
+    pub(crate) goes_first: AtomicBool,
     pub(crate) legs: AtomicUsize,
     pub(crate) ticks: AtomicU64,
     pub(crate) skipped_ms: AtomicU64,
@@ -121,12 +122,14 @@ struct Tools {
 impl Worker {
     pub(crate) fn new(given: Given) -> Self {
         let tools = Tools { inbox: Inbox::new(), packet: [0; PACKET_MAX], packets_in: 0, packets_out: 0 };
+        given.board.at_work.store(true, Ordering::Relaxed);
         let (wheel, legs, round) = (Wheel::default(), Slab::new(), Vec::new());
         Self { given, origin: sys::monotonic(), wheel, legs, tools, round }
     }
 
     /// Works until every handle is gone. Sleeps for good while there are no legs.
     pub(crate) fn run(mut self) {
+        self.given.board.goes_first.store(sys::go_first(), Ordering::Relaxed);
         let mut past = self.moment().tick;
         loop {
             let Some(next) = self.wheel.next(past) else {
@@ -285,7 +288,8 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.given.board.ended.store(true, Ordering::Relaxed);
+        self.given.board.at_work.store(false, Ordering::Relaxed);
+        self.given.board.goes_first.store(false, Ordering::Relaxed);
     }
 }
 

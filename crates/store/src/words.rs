@@ -159,7 +159,7 @@ impl FromStr for Comment {
 
 impl fmt::Debug for Comment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"… {} characters\"", self.0.chars().count())
+        masked(f, &self.0)
     }
 }
 
@@ -182,7 +182,7 @@ impl Said {
 
 impl fmt::Debug for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"… {} characters\"", self.0.chars().count())
+        masked(f, &self.0)
     }
 }
 
@@ -221,6 +221,11 @@ impl RatedAt {
     pub fn get(self) -> Timestamp {
         self.0
     }
+}
+
+/// How long a text is, and nothing of what it says.
+fn masked(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    write!(f, "\"… {} characters\"", text.chars().count())
 }
 
 fn check(text: &str, longest: usize, allowed: impl Fn(char) -> bool) -> Result<(), IdFault> {

@@ -1,5 +1,6 @@
 //! The audio codecs that we speak.
 
+use crate::g711;
 use crate::rtp::PayloadType;
 
 /// An audio codec, by what SDP calls it.
@@ -38,6 +39,33 @@ impl Codec {
         match self {
             Self::Pcmu => PayloadType::PCMU,
             Self::Pcma => PayloadType::PCMA,
+        }
+    }
+
+    /// The code of a sample.
+    #[must_use]
+    pub const fn encode(self, sample: i16) -> u8 {
+        match self {
+            Self::Pcmu => g711::encode_mu_law(sample),
+            Self::Pcma => g711::encode_a_law(sample),
+        }
+    }
+
+    /// The sample that a code stands for.
+    #[must_use]
+    pub const fn decode(self, code: u8) -> i16 {
+        match self {
+            Self::Pcmu => g711::decode_mu_law(code),
+            Self::Pcma => g711::decode_a_law(code),
+        }
+    }
+
+    /// The code that silence is made of.
+    #[must_use]
+    pub const fn silence(self) -> u8 {
+        match self {
+            Self::Pcmu => g711::MU_LAW_SILENCE,
+            Self::Pcma => g711::A_LAW_SILENCE,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What holds in every conversation, whatever the caller, the network and the PBX do.
 
 use aftercall_core::session::TURNS_MAX;
-use aftercall_core::{Effect, OfferState, Survey};
+use aftercall_core::{Answer, Effect, OfferState, Survey};
 use proptest::prelude::*;
 
 use crate::line::Line;
@@ -44,13 +44,13 @@ proptest! {
         let mut standing = None;
         for effect in &line.effects {
             match effect {
-                Effect::Answer { question, score, main, state, .. } => {
+                Effect::Answer(Answer { question, score, main, state, .. }) => {
                     prop_assert!(!answers.contains(&question.as_str()), "{} was answered twice", question);
                     prop_assert!(!main || score.is_some(), "the rating has a score");
                     answers.push(question);
                     standing = Some(*state);
                 }
-                Effect::Amended { question, state, .. } => {
+                Effect::Amended(Answer { question, state, .. }) => {
                     prop_assert!(answers.contains(&question.as_str()), "{} was amended before it was answered", question);
                     standing = Some(*state);
                 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aftercall_core::survey::{self, Library};
-use aftercall_core::{Conversation, Effect, Heard, Key, Order, Outcome, Session, Survey, SurveyName, What};
+use aftercall_core::{
+    Answer, Conversation, Effect, Heard, Key, Order, Outcome, Session, Survey, SurveyName, What,
+};
 
 pub struct Line {
     survey: Arc<Survey>,
@@ -165,10 +167,10 @@ impl Line {
         for effect in &self.effects {
             match effect {
                 Effect::Started => {}
-                Effect::Answer { score, value, .. } => {
+                Effect::Answer(Answer { score, value, .. }) => {
                     words.push(score.map_or_else(|| format!("\"{value}\""), |score| score.get().to_string()));
                 }
-                Effect::Amended { score, value, .. } => {
+                Effect::Amended(Answer { score, value, .. }) => {
                     words.push("then".to_owned());
                     words.push(score.map_or_else(|| format!("\"{value}\""), |score| score.get().to_string()));
                 }

@@ -109,7 +109,7 @@ fn an_answer_says_at_once_what_state_it_brings() {
         line.effects
             .iter()
             .filter_map(|effect| match effect {
-                Effect::Answer { state, .. } | Effect::Amended { state, .. } => Some(state.word()),
+                Effect::Answer(answer) | Effect::Amended(answer) => Some(answer.state.word()),
                 _ => None,
             })
             .collect()
@@ -178,7 +178,7 @@ fn hanging_up_during_the_comment_keeps_the_rating() {
     assert_eq!(call(everything(), "p 1 p 4 p ~ p x").record(), "\"yes\" 2 partial");
     let line = call(everything(), "p 1 p 4 p ~ p x");
     let rated = line.effects.iter().any(|effect| {
-        matches!(effect, Effect::Answer { main: true, score, .. } if score.map(Score::get) == Some(2))
+        matches!(effect, Effect::Answer(answer) if answer.main && answer.score.map(Score::get) == Some(2))
     });
     assert!(rated, "{:?}", line.effects);
 }

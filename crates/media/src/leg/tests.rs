@@ -6,7 +6,8 @@ use aftercall_wire::telephone_event::Sender;
 use proptest::prelude::*;
 
 use super::*;
-use crate::agreed::{Direction, Ptime};
+use crate::agreed::Ptime;
+use aftercall_wire::sdp::Direction;
 
 const RTP_SILENCE: Duration = Duration::from_secs(5);
 const EVENTS: PayloadType = PayloadType::new(101).unwrap();
@@ -18,7 +19,7 @@ fn agreed(codec: Codec) -> Agreed {
         events: Some(EVENTS),
         ptime: Ptime::USUAL,
         remote: Some(peer()),
-        direction: Direction::SendReceive,
+        direction: Direction::SendRecv,
     }
 }
 
@@ -202,7 +203,7 @@ fn what_is_stopped_or_replaced_is_not_told_as_played() {
 
 #[test]
 fn on_hold_nothing_is_sent_and_the_prompt_goes_on_where_it_was() {
-    for held in [Direction::ReceiveOnly, Direction::Inactive] {
+    for held in [Direction::RecvOnly, Direction::Inactive] {
         let mut scene = Scene::new(agreed(Codec::Pcmu));
         scene.leg.play(PlayId(1), vec![clip(1000, 2), clip(2000, 2)], ms(0));
         assert_eq!(scene.payload(), Some(Codec::Pcmu.encode(1000)));

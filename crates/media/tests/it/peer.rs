@@ -122,6 +122,6 @@ pub(crate) fn agreed(remote: SocketAddr) -> Agreed {
         events: Some(EVENTS),
         ptime: Ptime::USUAL,
         remote: Some(remote),
-        direction: Direction::SendReceive,
+        direction: Direction::SendRecv,
     }
 }

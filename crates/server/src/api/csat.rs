@@ -37,10 +37,10 @@ pub struct RatingBody {
     #[schema(max_length = 4000, pattern = "^[^\\u0000]*$", example = "Great service")]
     pub comment: Option<String>,
     /// The agent who spoke with the caller.
-    #[schema(min_length = 1, max_length = 256, example = "agent-001")]
+    #[schema(example = "agent-001")]
     pub agent_id: Option<String>,
     /// The queue through which the call came.
-    #[schema(min_length = 1, max_length = 256, example = "sales-queue")]
+    #[schema(example = "sales-queue")]
     pub queue_id: Option<String>,
     /// When the caller rated: RFC 3339, not in the future, not before 1970; default: now.
     #[schema(format = DateTime)]
@@ -56,6 +56,40 @@ pub struct RatingBody {
     pub channel: Option<String>,
     /// The language the caller was asked in (BCP 47).
     #[schema(min_length = 1, max_length = 35, pattern = "^[A-Za-z0-9_-]+$")]
+    pub language: Option<String>,
+}
+
+/// The same as a form sends it: what is empty is null.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "what is documented; what is read is `Said`")]
+pub struct RatingForm {
+    /// 1 (worst) to 5 (best).
+    #[schema(minimum = 1, maximum = 5, example = 5)]
+    pub score: u8,
+    /// What the caller wrote: any text but U+0000.
+    #[schema(nullable = false, max_length = 4000, pattern = "^[^\\u0000]*$")]
+    pub comment: Option<String>,
+    /// The agent who spoke with the caller.
+    #[schema(nullable = false)]
+    pub agent_id: Option<String>,
+    /// The queue through which the call came.
+    #[schema(nullable = false)]
+    pub queue_id: Option<String>,
+    /// When the caller rated: RFC 3339, not in the future, not before 1970; default: now.
+    #[schema(nullable = false)]
+    pub created_at: Option<String>,
+    /// What the caller pressed: one key of a telephone. Not the score.
+    #[schema(nullable = false, pattern = "^[0-9*#A-Da-d]?$")]
+    pub key: Option<String>,
+    /// The survey that asked.
+    #[schema(nullable = false, max_length = 64, pattern = "^[a-z0-9._-]*$")]
+    pub survey: Option<String>,
+    /// How the caller was asked: `phone`, `web`, `sms`.
+    #[schema(nullable = false, max_length = 64, pattern = "^[a-z0-9._-]*$")]
+    pub channel: Option<String>,
+    /// The language the caller was asked in (BCP 47).
+    #[schema(nullable = false, max_length = 35, pattern = "^[A-Za-z0-9_-]*$")]
     pub language: Option<String>,
 }
 
@@ -104,9 +138,9 @@ impl Said {
 /// The same again answers 200 with what is stored; what was not known before is filled in.
 #[utoipa::path(
     post, path = "/cc/csat/{call_id}", tag = "ratings", operation_id = "rate",
-    params(("call_id" = String, Path, description = "The call, percent-encoded", min_length = 1, max_length = 256)),
+    params(("call_id" = String, Path, description = "The call, percent-encoded")),
     request_body(description = "The rating", content(
-        (RatingBody = "application/json"), (RatingBody = "application/x-www-form-urlencoded"),
+        (RatingBody = "application/json"), (RatingForm = "application/x-www-form-urlencoded"),
     )),
     responses(
         (status = 201, description = "Rated", body = RatingView, headers(("Location" = String, description = "Where the rating is"))),
@@ -166,7 +200,7 @@ pub async fn rate(
 /// Read a call's rating.
 #[utoipa::path(
     get, path = "/cc/csat/{call_id}", tag = "ratings", operation_id = "readRating",
-    params(("call_id" = String, Path, description = "The call, percent-encoded", min_length = 1, max_length = 256)),
+    params(("call_id" = String, Path, description = "The call, percent-encoded")),
     responses(
         (status = 200, description = "Its rating", body = RatingView),
         (status = 410, description = "Its rating was erased", body = ProblemBody, content_type = "application/problem+json"),
@@ -188,9 +222,9 @@ pub async fn read(
 /// Fields that are not given stay, null empties them. The old score stays in the log.
 #[utoipa::path(
     put, path = "/cc/csat/{call_id}", tag = "ratings", operation_id = "replaceRating",
-    params(("call_id" = String, Path, description = "The call, percent-encoded", min_length = 1, max_length = 256)),
+    params(("call_id" = String, Path, description = "The call, percent-encoded")),
     request_body(description = "The rating", content(
-        (RatingBody = "application/json"), (RatingBody = "application/x-www-form-urlencoded"),
+        (RatingBody = "application/json"), (RatingForm = "application/x-www-form-urlencoded"),
     )),
     responses(
         (status = 200, description = "Its rating now", body = RatingView),
@@ -239,7 +273,7 @@ pub async fn replace(
 /// Comment and caller are gone for good; the statistics follow. Erasing twice is erasing once.
 #[utoipa::path(
     delete, path = "/cc/csat/{call_id}", tag = "ratings", operation_id = "eraseRating",
-    params(("call_id" = String, Path, description = "The call, percent-encoded", min_length = 1, max_length = 256)),
+    params(("call_id" = String, Path, description = "The call, percent-encoded")),
     responses((status = 204, description = "It is gone")),
 )]
 pub async fn erase(

@@ -32,10 +32,8 @@ const LIMIT_MAX: u16 = 500;
 #[expect(dead_code, reason = "what is documented; what is read is `Said`")]
 pub struct ListQuery {
     /// Of this agent.
-    #[param(min_length = 1, max_length = 256)]
     pub agent: Option<String>,
     /// Of this queue.
-    #[param(min_length = 1, max_length = 256)]
     pub queue: Option<String>,
     /// Asked by this survey.
     #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9._-]+$")]
@@ -50,12 +48,13 @@ pub struct ListQuery {
     #[param(minimum = 1, maximum = 5)]
     pub score: Option<u8>,
     /// Rated at or after: a date in the tenant's time zone, or an instant (RFC 3339).
-    #[param(example = "2026-11-01")]
+    #[param(value_type = Option<super::openapi::DateOrInstant>, inline, example = "2026-11-01")]
     pub from: Option<String>,
     /// Rated before this instant, or up to the end of this date.
-    #[param(example = "2026-11-30")]
+    #[param(value_type = Option<super::openapi::DateOrInstant>, inline, example = "2026-11-30")]
     pub to: Option<String>,
     /// Where an earlier page ended: its `next_cursor`.
+    #[param(pattern = "^[0-9]{1,16}_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
     pub cursor: Option<String>,
     /// How many at most.
     #[param(minimum = 1, maximum = 500)]

@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::Sleep;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
@@ -41,11 +42,19 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long requests under way have to end when the server stops.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
+/// Where connections come from.
+pub struct Listener {
+    /// The socket.
+    pub tcp: TcpListener,
+    /// What turns them into TLS, where that is configured.
+    pub tls: Option<TlsAcceptor>,
+}
+
 /// Serves until `stop`, then ends what is under way.
 ///
 /// At most `max_connections` are open at once; further ones wait in the system's queue.
 pub async fn serve(
-    listener: TcpListener,
+    Listener { tcp: listener, tls }: Listener,
     router: Router,
     http: &Http,
     metrics: Arc<Metrics>,
@@ -70,10 +79,18 @@ pub async fn serve(
                 }
             },
         };
-        let (router, stop, metrics) = (router.clone(), stop.clone(), Arc::clone(&metrics));
+        let (router, stop, metrics, tls) = (router.clone(), stop.clone(), Arc::clone(&metrics), tls.clone());
         connections.spawn(async move {
             metrics.http.connections.add(1);
-            converse(stream, peer, router, header_timeout, stop).await;
+            let stream = Patient::new(stream);
+            match tls {
+                None => converse(stream, peer, router, header_timeout, stop).await,
+                Some(tls) => match tokio::time::timeout(header_timeout, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => converse(stream, peer, router, header_timeout, stop).await,
+                    Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                    Err(_) => tracing::debug!("a TLS handshake took too long"),
+                },
+            }
             metrics.http.connections.add(-1);
             drop(place);
         });
@@ -86,7 +103,7 @@ pub async fn serve(
 
 /// One connection, request after request.
 async fn converse(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     peer: SocketAddr,
     router: Router,
     header_timeout: Duration,
@@ -103,7 +120,7 @@ async fn converse(
         .header_read_timeout(header_timeout)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(Patient::new(stream)), service);
+        .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

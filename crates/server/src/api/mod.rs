@@ -13,6 +13,7 @@ pub mod problem;
 mod read;
 mod results;
 mod surveys;
+pub mod tls;
 pub mod view;
 mod window;
 

@@ -5,9 +5,13 @@ use std::sync::LazyLock;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, ResponseBuilder, Server};
-use utoipa::{Modify, OpenApi as _, ToSchema};
+use utoipa::openapi::{
+    ContentBuilder, KnownFormat, OpenApi as Document, Ref, RefOr, ResponseBuilder, Schema, SchemaFormat,
+    Server,
+};
+use utoipa::{Modify, OpenApi as _, PartialSchema, ToSchema};
 
 use super::problem::{self, Kind, Problem, ProblemBody};
 use super::read::Query;
@@ -57,7 +61,7 @@ const WITH_BODY: [Kind; 3] = [Kind::TooLarge, Kind::Format, Kind::Invalid];
         serve,
     ),
     components(schemas(ProblemBody)),
-    modifiers(&Everywhere, &Keys),
+    modifiers(&Everywhere, &Ids, &Keys),
 )]
 struct Routes;
 
@@ -105,6 +109,65 @@ impl Modify for Everywhere {
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.post, &mut item.put, &mut item.delete].into_iter().flatten()
+}
+
+/// A date in the tenant's time zone, or an instant (RFC 3339).
+pub(super) struct DateOrInstant;
+
+impl PartialSchema for DateOrInstant {
+    fn schema() -> RefOr<Schema> {
+        let text = |format| {
+            let format = SchemaFormat::KnownFormat(format);
+            ObjectBuilder::new().schema_type(Type::String).format(Some(format))
+        };
+        AnyOfBuilder::new().item(text(KnownFormat::Date)).item(text(KnownFormat::DateTime)).into()
+    }
+}
+
+impl ToSchema for DateOrInstant {}
+
+/// What ids are made of, wherever there is one: no control characters, and not only white space.
+struct Ids;
+
+impl Ids {
+    const PATTERN: &str =
+        r"^[^\u0000-\u001F\u007F-\u009F]*[^\s\u0000-\u001F\u007F-\u009F][^\u0000-\u001F\u007F-\u009F]*$";
+
+    fn describe(schema: &mut RefOr<Schema>, pattern: &str) {
+        if let RefOr::T(Schema::Object(text)) = schema {
+            text.pattern = Some(pattern.to_owned());
+            text.max_length = Some(aftercall_core::ids::ID_CHARS_MAX);
+        }
+    }
+}
+
+impl Modify for Ids {
+    fn modify(&self, document: &mut Document) {
+        for operation in document.paths.paths.values_mut().flat_map(operations) {
+            for parameter in operation.parameters.iter_mut().flatten() {
+                if let RefOr::T(parameter) = parameter
+                    && matches!(
+                        parameter.name.as_str(),
+                        "call_id" | "agent_id" | "queue_id" | "agent" | "queue"
+                    )
+                    && let Some(schema) = &mut parameter.schema
+                {
+                    Self::describe(schema, Self::PATTERN);
+                }
+            }
+        }
+        let schemas = document.components.iter_mut().flat_map(|components| &mut components.schemas);
+        for (name, schema) in schemas.filter(|(name, _)| matches!(name.as_str(), "RatingBody" | "RatingForm"))
+        {
+            // A form may leave one empty.
+            let pattern =
+                if name == "RatingForm" { format!("^$|{}", Self::PATTERN) } else { Self::PATTERN.to_owned() };
+            if let RefOr::T(Schema::Object(body)) = schema {
+                let ids = body.properties.iter_mut().filter(|(name, _)| name.ends_with("_id"));
+                ids.for_each(|(_, schema)| Self::describe(schema, &pattern));
+            }
+        }
+    }
 }
 
 /// A key, or none on this machine.

@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode;
 use serde_json::{Map, Value};
 
-/// Reads pairs into an object of texts; an empty value is an absent one.
+/// Reads pairs into an object of texts.
 ///
 /// # Errors
 /// When a name or value is not UTF-8 once decoded, or a name comes twice: which one is meant?
@@ -16,8 +16,7 @@ pub fn read(text: &[u8]) -> Result<Value, String> {
         if object.contains_key(&name) {
             return Err(format!("\"{name}\" comes twice"));
         }
-        let value = if value.is_empty() { Value::Null } else { Value::String(value) };
-        object.insert(name, value);
+        object.insert(name, Value::String(value));
     }
     Ok(Value::Object(object))
 }
@@ -41,8 +40,8 @@ mod tests {
             ("&&", Ok(json!({}))),
             ("a=1&b=x+y%20z", Ok(json!({"a": "1", "b": "x y z"}))),
             ("a=b=c", Ok(json!({"a": "b=c"}))),
-            ("a", Ok(json!({"a": null}))),
-            ("a=&b=%2B", Ok(json!({"a": null, "b": "+"}))),
+            ("a", Ok(json!({"a": ""}))),
+            ("a=&b=%2B", Ok(json!({"a": "", "b": "+"}))),
             ("%61=%E5%A5%BD", Ok(json!({"a": "好"}))),
             ("a=100%", Ok(json!({"a": "100%"}))),
             ("a=1&%61=2", Err("\"a\" comes twice".to_owned())),

@@ -176,6 +176,12 @@ fn unread(error: &axum::Error, longest: usize) -> Problem {
 fn form(bytes: &Bytes) -> Result<Value, Problem> {
     let mut object = pairs::read(bytes)
         .map_err(|why| Problem::new(Kind::Unreadable, format!("the form cannot be read: {why}")))?;
+    // A field that is left empty is there all the same: it says nothing, on purpose.
+    for value in object.as_object_mut().into_iter().flat_map(|object| object.values_mut()) {
+        if value.as_str() == Some("") {
+            *value = Value::Null;
+        }
+    }
     for name in NUMBERS {
         if let Some(value) = object.get_mut(name)
             && let Some(number) = value.as_str().and_then(|text| text.parse::<i64>().ok())

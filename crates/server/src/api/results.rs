@@ -23,10 +23,10 @@ pub struct ResultsQuery {
     #[param(minimum = 1, maximum = 3660)]
     pub days: Option<u16>,
     /// Only ratings at or after: a date in the tenant's time zone, or an instant (RFC 3339).
-    #[param(example = "2026-11-01")]
+    #[param(value_type = Option<super::openapi::DateOrInstant>, inline, example = "2026-11-01")]
     pub from: Option<String>,
     /// Only ratings before this instant, or up to the end of this date.
-    #[param(example = "2026-11-30")]
+    #[param(value_type = Option<super::openapi::DateOrInstant>, inline, example = "2026-11-30")]
     pub to: Option<String>,
 }
 
@@ -35,7 +35,7 @@ pub struct ResultsQuery {
 /// An agent nobody rated has a count of 0 and no average. Days are those of the tenant's time zone.
 #[utoipa::path(
     get, path = "/cc/csat/agent/{agent_id}", tag = "results", operation_id = "readAgentResults",
-    params(("agent_id" = String, Path, description = "The agent, percent-encoded", min_length = 1, max_length = 256), ResultsQuery),
+    params(("agent_id" = String, Path, description = "The agent, percent-encoded"), ResultsQuery),
     responses((status = 200, description = "The results", body = AgentResults)),
 )]
 pub async fn agent(
@@ -58,7 +58,7 @@ pub async fn agent(
 /// A queue nobody rated has a count of 0 and no average. Days are those of the tenant's time zone.
 #[utoipa::path(
     get, path = "/cc/csat/queue/{queue_id}", tag = "results", operation_id = "readQueueResults",
-    params(("queue_id" = String, Path, description = "The queue, percent-encoded", min_length = 1, max_length = 256), ResultsQuery),
+    params(("queue_id" = String, Path, description = "The queue, percent-encoded"), ResultsQuery),
     responses((status = 200, description = "The results", body = QueueResults)),
 )]
 pub async fn queue(

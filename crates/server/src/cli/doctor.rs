@@ -10,6 +10,7 @@ use jiff::civil::date;
 use jiff::tz::TimeZone;
 
 use super::{Exit, World, open};
+use crate::api::tls;
 use crate::config::{Config, Database, Transport};
 use crate::installation::Installation;
 
@@ -164,6 +165,9 @@ fn prompts(folder: &Path) -> Finding {
 
 fn http(config: &Config) -> Finding {
     let listen = config.http.listen;
+    if let Some(Err(fault)) = config.http.tls.as_ref().map(tls::acceptor) {
+        return fail("http", fault.to_string());
+    }
     match TcpListener::bind(listen) {
         Ok(_) => ok("http", format!("{listen} is free")),
         Err(error) => fail("http", taken("tcp", listen, &error)),
@@ -226,17 +230,17 @@ fn files(config: &Config) -> Finding {
         Some(limit) if limit < needed => warn(
             "open files",
             format!(
-                "at most {limit}, and max_calls and max_connections need {needed}: `ulimit -n {needed}`, or LimitNOFILE= in the unit"
+                "at most {limit}, and max_calls and max_connections need {needed}: `ulimit -Hn {needed}`, or LimitNOFILE= in the unit"
             ),
         ),
         Some(limit) => ok("open files", format!("at most {limit}, {needed} are needed")),
     }
 }
 
-/// The soft limit of open files, as Linux shows it (proc(5)).
+/// The hard limit of open files, as Linux shows it (proc(5)): `serve` raises the soft one to it.
 fn open_files(limits: &str) -> Option<usize> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    match line.split_whitespace().next()? {
+    match line.split_whitespace().nth(1)? {
         "unlimited" => Some(usize::MAX),
         number => number.parse().ok(),
     }
@@ -273,11 +277,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_limit_of_open_files_is_the_soft_one() {
+    fn the_limit_of_open_files_is_the_hard_one() {
         let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
                       Max processes             95288                95288                processes \n\
                       Max open files            1024                 1048576              files     \n";
-        assert_eq!(open_files(limits), Some(1024));
+        assert_eq!(open_files(limits), Some(1_048_576));
         assert_eq!(open_files("Max open files  unlimited unlimited files"), Some(usize::MAX));
         assert_eq!(open_files(""), None);
     }

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use aftercall_core::{SurveyName, TenantId};
 use aftercall_store::{Store, Tenant};
 use anyhow::{Context as _, bail};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, World, open};
-use crate::api::{self, Api, Parts, listen};
+use crate::api::listen::{self, Listener};
+use crate::api::{self, Api, Parts, tls};
 use crate::config::{Config, Database};
 use crate::doors::sip::{self, OpenDoor};
 use crate::installation::Installation;
@@ -34,12 +36,14 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
         return Ok(Exit::Faults);
     }
     let config = Arc::new(config);
+    raise_open_files();
     let stop = stop_on_signals()?;
     tokio::fs::create_dir_all(&config.data_dir)
         .await
         .with_context(|| format!("{}: the data folder cannot be made", config.data_dir.display()))?;
     let store = open(&config).await?;
     place_tenants(&config, &store, world).await?;
+    let tls = config.http.tls.as_ref().map(tls::acceptor).transpose()?;
     let http = config.http.listen;
     let listener = TcpListener::bind(http).await.with_context(|| {
         format!("{http}: the API cannot listen there (is aftercall running already?): `aftercall doctor`")
@@ -76,6 +80,7 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
         tracing::info!("stopping: no more calls; those that are on may end");
         door.close().await;
     };
+    let listener = Listener { tcp: listener, tls };
     tokio::join!(listen::serve(listener, router, &config.http, metrics, stop.clone()), calls);
     tracing::info!("writing what was said");
     writer_task.drain().await;
@@ -102,6 +107,15 @@ async fn place_tenants(config: &Config, store: &Store, world: &World<'_>) -> any
         }
     }
     Ok(())
+}
+
+/// Every call is an open file, and shells allow 1,024 of them unless asked for more.
+fn raise_open_files() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays as it is: `aftercall doctor`");
+    }
 }
 
 /// A token that is cancelled by SIGTERM or SIGINT.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use aftercall_wire::codec::Codec;
-use aftercall_wire::g711;
 
 /// Louder than this (root mean square of a packet) is speech: -44 dB below full scale. Prompts have
 /// -23, line noise -60.
@@ -74,17 +73,15 @@ fn loudness(codec: Codec, payload: &[u8]) -> f64 {
     if payload.is_empty() {
         return 0.0;
     }
-    let decode = match codec {
-        Codec::Pcmu => g711::decode_mu_law,
-        Codec::Pcma => g711::decode_a_law,
-    };
-    let squares: f64 = payload.iter().map(|code| f64::from(decode(*code)).powi(2)).sum();
+    let squares: f64 = payload.iter().map(|code| f64::from(codec.decode(*code)).powi(2)).sum();
     // At most 480 samples a packet: exact in a double.
     (squares / payload.len() as f64).sqrt()
 }
 
 #[cfg(test)]
 mod tests {
+    use aftercall_wire::g711;
+
     use super::*;
 
     const LOUD: [u8; 160] = [0x90; 160];

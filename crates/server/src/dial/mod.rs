@@ -34,6 +34,9 @@ const STILL_ON_ITS_WAY: Duration = Duration::from_millis(250);
 /// A person hears a little of the prompt before the thumb moves.
 const REACTION: Duration = Duration::from_millis(300);
 
+/// How long the last messages of the call have to go their way.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// The largest datagram that is looked at: 60 ms of G.711 are 492 bytes.
 const DATAGRAM_BYTES_MAX: usize = 2_048;
 
@@ -162,7 +165,12 @@ impl Phone {
                 }
             }
         };
-        self.conclude(ending)
+        let signalling = self.signalling.clone();
+        let report = self.conclude(ending);
+        // Our answer to the BYE is on its way: a process that ended now would take it along, and the server
+        // would ask for it for half a minute.
+        signalling.stop(LAST_WORDS).await;
+        report
     }
 
     fn on_answer(&mut self, sdp: Option<&[u8]>) {

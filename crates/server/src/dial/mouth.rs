@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use aftercall_wire::codec::Codec;
 use aftercall_wire::digit::Digit;
-use aftercall_wire::g711;
 use aftercall_wire::rtp::{HEADER_BYTES, Header, PayloadType};
 use aftercall_wire::sdp::Events;
 use aftercall_wire::telephone_event::{Press, Sender};
@@ -121,22 +120,14 @@ impl Mouth {
     }
 
     fn silence(&self) -> Vec<u8> {
-        let code = match self.codec {
-            Codec::Pcmu => g711::MU_LAW_SILENCE,
-            Codec::Pcma => g711::A_LAW_SILENCE,
-        };
-        vec![code; usize::from(self.samples)]
+        vec![self.codec.silence(); usize::from(self.samples)]
     }
 
     fn tones(&self, rows: [f64; 2], from: u32) -> Vec<u8> {
-        let encode = match self.codec {
-            Codec::Pcmu => g711::encode_mu_law,
-            Codec::Pcma => g711::encode_a_law,
-        };
         let sample = |at: u32| {
             let time = f64::from(at) / RATE;
             let sum: f64 = rows.iter().map(|hertz| TONE_PEAK * (TAU * hertz * time).sin()).sum();
-            encode(sum as i16)
+            self.codec.encode(sum as i16)
         };
         (from..from + u32::from(self.samples)).map(sample).collect()
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::writer::words::{Answered, Ended, Offered, Put, Said, Session, Started, Write};
-use aftercall_core::{Effect, Ending, OfferState};
+use aftercall_core::{Answer, Effect, Ending, OfferState};
 use jiff::Timestamp;
 
 /// A survey was put to the caller.
@@ -20,17 +20,12 @@ pub(super) fn suppressed(session: &Arc<Session>, reason: &str, at: Timestamp) ->
 /// What was heard in a session.
 pub(super) fn effect(session: &Arc<Session>, effect: Effect, at: Timestamp) -> Write {
     let session = Arc::clone(session);
-    let (answer, amends) = match effect {
+    let (Answer { question, key, score, value, main, state }, amends) = match effect {
         Effect::Started => return Write::Started(Started { session, at }),
         Effect::Ended(ending) => return Write::Ended(Ended { session, ending, at }),
-        Effect::Answer { question, key, score, value, main, state } => {
-            ((question, key, score, value, main, state), false)
-        }
-        Effect::Amended { question, key, score, value, main, state } => {
-            ((question, key, score, value, main, state), true)
-        }
+        Effect::Answer(answer) => (answer, false),
+        Effect::Amended(answer) => (answer, true),
     };
-    let (question, key, score, value, main, state) = answer;
     Write::Answered(Answered {
         session,
         question,

@@ -127,8 +127,12 @@ impl Page {
     }
 
     fn counter(&mut self, name: &str, help: &str, counter: &Counter) {
-        self.family(name, "counter", help);
-        self.line(format_args!("{name} {}", counter.get()));
+        self.value(name, "counter", help, counter.get());
+    }
+
+    fn value(&mut self, name: &str, kind: &str, help: &str, value: u64) {
+        self.family(name, kind, help);
+        self.line(format_args!("{name} {value}"));
     }
 
     fn sample(&mut self, name: &str, labels: &str, value: u64) {

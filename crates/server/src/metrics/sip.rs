@@ -1,9 +1,12 @@
 //! What the SIP door counts.
 
+use std::sync::OnceLock;
+
 use aftercall_core::OfferState;
-use aftercall_media::Stats;
+use aftercall_media::{Engine, Stats};
 
 use super::{Counter, Gauge, Page};
+use crate::signalling::{Count, Signalling};
 
 /// Calls at the SIP door.
 #[derive(Debug, Default)]
@@ -22,9 +25,28 @@ pub struct SipMetrics {
     lost: Counter,
     malformed: Counter,
     strangers: Counter,
+    /// What lies beneath the door counts for itself; it is asked when somebody looks.
+    beneath: OnceLock<Beneath>,
+}
+
+/// Signalling and media of an open door.
+struct Beneath {
+    signalling: Signalling,
+    media: Engine,
+}
+
+impl std::fmt::Debug for Beneath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Beneath").finish_non_exhaustive()
+    }
 }
 
 impl SipMetrics {
+    /// The door is open: this is what lies beneath it. There is one door in a process.
+    pub fn opened(&self, signalling: Signalling, media: Engine) {
+        self.beneath.get_or_init(|| Beneath { signalling, media });
+    }
+
     /// A session ended like this.
     pub fn ended(&self, state: OfferState) {
         if let Some(counter) = self.endings.get(state as usize) {
@@ -61,6 +83,46 @@ impl SipMetrics {
             ("aftercall_rtp_strangers_total", "RTP packets from others than the caller.", &self.strangers),
         ] {
             page.counter(name, help, counter);
+        }
+        if let Some(beneath) = self.beneath.get() {
+            beneath.render(page);
+        }
+    }
+}
+
+impl Beneath {
+    fn render(&self, page: &mut Page) {
+        page.family("aftercall_sip_total", "counter", "What SIP signalling met, by kind.");
+        for count in Count::ALL {
+            let value = self.signalling.count(*count);
+            page.sample("aftercall_sip_total", &format!("kind=\"{}\"", count.name()), value);
+        }
+        let load = self.media.load();
+        let now: [(&str, &str, u64); 4] = [
+            ("aftercall_sip_dialogs", "Dialogs that are on.", self.signalling.dialogs_live() as u64),
+            (
+                "aftercall_sip_transactions",
+                "SIP transactions that linger.",
+                self.signalling.transactions_live() as u64,
+            ),
+            ("aftercall_rtp_legs", "Legs with media.", load.legs as u64),
+            ("aftercall_rtp_ports_free", "Even RTP ports not in use.", load.ports_free as u64),
+        ];
+        for (name, help, value) in now {
+            page.value(name, "gauge", help, value);
+        }
+        let ever = [
+            ("aftercall_rtp_packets_in_total", "Datagrams taken from media ports.", load.packets_in),
+            ("aftercall_rtp_packets_out_total", "RTP packets sent.", load.packets_out),
+            ("aftercall_rtp_ticks_total", "How often a media thread went to work.", load.ticks),
+            (
+                "aftercall_rtp_skipped_ms_total",
+                "Media time left out because the machine stood still.",
+                load.skipped_ms,
+            ),
+        ];
+        for (name, help, value) in ever {
+            page.value(name, "counter", help, value);
         }
     }
 }

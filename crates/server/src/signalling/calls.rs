@@ -249,10 +249,7 @@ impl Calls {
         let hit: Vec<_> = self.calls.iter().filter(|(_, call)| on_it(call)).map(|(key, _)| *key).collect();
         for call in hit {
             match self.calls.get(&call).map(|c| &c.stage) {
-                Some(Stage::Offered { invite, .. }) => {
-                    invite.abandon();
-                    self.finish(call, Ending::TransportClosed);
-                }
+                Some(Stage::Offered { .. }) => self.finish(call, Ending::TransportClosed),
                 Some(Stage::Leaving { .. }) | None => {}
                 Some(_) => self.tell(Event::TransportClosed { call }),
             }

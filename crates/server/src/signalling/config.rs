@@ -112,7 +112,8 @@ impl Default for Peers {
 /// Limits; beyond them a call is answered 503 with Retry-After, and counted.
 #[derive(Clone, Debug)]
 pub struct Bounds {
-    /// Calls at once, in both directions. One holds about 8 KiB here (its INVITE, dialog and transactions).
+    /// Calls at once, in both directions. One holds about 5 KiB here, measured with an
+    /// INVITE of 1 KiB: its dialog, its INVITE, and what its transactions leave behind for a while.
     pub calls_max: usize,
     /// New calls a second from one source (an IPv4 address, an IPv6 /64); as many may come at once.
     pub calls_per_second_per_source: u32,

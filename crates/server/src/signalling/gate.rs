@@ -226,8 +226,8 @@ mod tests {
     #[test]
     fn a_wider_network_never_lets_in_whom_a_narrower_one_asks_for_a_password() {
         let list = vec![
-            Peer { from: "10.0.0.0/8".parse().unwrap(), auth: None },
-            Peer { from: "10.9.0.0/16".parse().unwrap(), auth: Some(credentials()) },
+            Peer { from: "10.0.0.0/8".parse().unwrap(), auth: None, md5_only: false },
+            Peer { from: "10.9.0.0/16".parse().unwrap(), auth: Some(credentials()), md5_only: false },
         ];
         let gate = Gate::new(Peers { list, open: false }, 10, "secret".into());
         assert_eq!(ask(&gate, "10.1.1.1", None, &[], 0), Admission::Take(Standing::Peer(0)));

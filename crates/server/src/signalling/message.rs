@@ -183,6 +183,11 @@ mod tests {
             ("SIP/2.0/UDP 192.0.2.9:4000;branch=b", "SIP/2.0/UDP 192.0.2.9:4000;branch=b", "192.0.2.9:4000"),
             ("SIP/2.0/UDP 192.0.2.9;branch=b", "SIP/2.0/UDP 192.0.2.9;branch=b", "192.0.2.9:5060"),
             (
+                "SIP/2.0/UDP 192.0.2.9:4000;RPORT;branch=b",
+                "SIP/2.0/UDP 192.0.2.9:4000;branch=b;received=192.0.2.9;rport=4000",
+                "192.0.2.9:4000",
+            ),
+            (
                 "SIP/2.0/UDP pc.example:5062;branch=b;x",
                 "SIP/2.0/UDP pc.example:5062;branch=b;x;received=192.0.2.9",
                 "192.0.2.9:5062",

@@ -3,6 +3,10 @@
 //! [`Signalling::start`] listens and gives a handle for commands and a receiver of [`Event`]s. The stack underneath
 //! is a detail: no type of it appears here, so that it can be exchanged.
 //!
+//! A message goes `sockets` -> `framing` -> `intake` (which asks the `gate`, and answers forgetfully what is not worth
+//! memory) -> `calls`, the one owner of call state (`uas`, `uac`, `dialog`) -> tasks that each see one transaction
+//! through (`drive`). Of the stack underneath only its parser and its transactions are used.
+//!
 //! Commands and events may cross. A command for a call that is over, or that does not fit what the call is doing,
 //! does nothing; each call ends with exactly one [`Event::Ended`].
 

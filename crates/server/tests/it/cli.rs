@@ -51,6 +51,43 @@ fn check_says_what_is_wrong_and_exits_with_2() {
 }
 
 #[test]
+fn check_names_every_prompt_that_cannot_be_played_where_it_is_used() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path().join("surveys")).unwrap();
+    let survey = "version = 1\n[prompt.why]\nen = \"Why?\"\n[prompt.thank_you]\nen = \"Bye.\"\n\n\
+        [[step]]\nid = \"a\"\ntype = \"say\"\nsay = [\"thank_you\", \"why\"]\n";
+    std::fs::write(folder.path().join("surveys/mine.toml"), survey).unwrap();
+    let (code, out, _) = run(folder.path(), "check");
+    assert_eq!(code, 2);
+    assert_eq!(
+        out,
+        "surveys/mine.toml:10:8: the prompt \"thank_you\" cannot be played: \
+         what ships says something else in \"en\": record prompts/en/thank_you.wav\n\
+         surveys/mine.toml:10:21: the prompt \"why\" cannot be played: \
+         there is no recording in \"en\": put one at prompts/en/why.wav\n"
+    );
+
+    let recordings = folder.path().join("prompts/en");
+    std::fs::create_dir_all(&recordings).unwrap();
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 16_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    for name in ["thank_you.wav", "why.wav"] {
+        let mut wav = hound::WavWriter::create(recordings.join(name), spec).unwrap();
+        (0..1_600).for_each(|_| wav.write_sample(0_i16).unwrap());
+        wav.finalize().unwrap();
+    }
+    assert_eq!(run(folder.path(), "check").0, 0);
+    std::fs::write(recordings.join("why.wav"), "no sound").unwrap();
+    let (code, out, _) = run(folder.path(), "check");
+    assert_eq!(code, 2);
+    assert!(out.starts_with("surveys/mine.toml:10:21: the prompt \"why\" cannot be played: "), "{out}");
+}
+
+#[test]
 fn a_wrong_command_line_exits_with_2_and_says_how_it_is_used() {
     let folder = Folder::new();
     for (line, expected) in [

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics says what is wrong")]
 
 mod api;
+mod calls;
 mod cli;
 mod config;
 mod folder;
+mod server;
 mod signalling;
 mod tidy;
 mod until;

@@ -31,6 +31,10 @@ const READERS: u32 = 4;
 /// How long to wait for another program that is writing: far longer than any batch takes.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 
+/// What the writing connection keeps of the file in memory: 64 MiB (negative: in KiB). The pages
+/// that a batch of unordered call ids touches must fit, or they are written twice.
+const WRITER_CACHE: &str = "-65536";
+
 /// What the log that runs ahead of the file may grow to between two checkpoints, in bytes.
 const WAL_BYTES_KEPT: &str = "67108864";
 
@@ -66,12 +70,17 @@ impl Sqlite {
             .pragma("journal_size_limit", WAL_BYTES_KEPT)
             // What is erased is overwritten in the file, not only unlinked.
             .pragma("secure_delete", "1")
+            .pragma("temp_store", "memory")
             .busy_timeout(wait)
             .foreign_keys(false);
         let pool =
             || SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).test_before_acquire(false);
         let told = |fault: Fault| fault.told(path);
-        let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(Fault::from);
+        let writer = pool()
+            .max_connections(1)
+            .connect_with(options.clone().pragma("cache_size", WRITER_CACHE))
+            .await
+            .map_err(Fault::from);
         let writer = writer.map_err(told)?;
         let mut connection = writer.acquire().await.map_err(Fault::from).map_err(told)?;
         match migrate::migrate(&mut connection).await.map_err(Fault::from).map_err(told)? {

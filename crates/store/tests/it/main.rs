@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod clerk;
 mod directory;
 mod durability;
 mod harness;
+mod migration;
 mod opening;
 mod posted;
 mod reads;

@@ -29,6 +29,8 @@ pub(super) struct Call {
     pub(super) keys_from: Option<KeysFrom>,
     /// The comment that is being spoken or saved.
     pub(super) comment: Comment,
+    /// What is logged about the call is logged within this.
+    pub(super) span: tracing::Span,
 }
 
 /// One party of a call: a dialog and its media.

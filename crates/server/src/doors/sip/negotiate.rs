@@ -69,19 +69,11 @@ pub(super) fn answered(answer: &[u8], local: &Local) -> Result<media::Agreed, No
 
 fn for_media(agreed: &sdp::Agreed) -> media::Agreed {
     media::Agreed {
-        codec: match agreed.codec {
-            Codec::Pcmu => media::Codec::Pcmu,
-            Codec::Pcma => media::Codec::Pcma,
-        },
+        codec: agreed.codec,
         audio: agreed.send,
         events: agreed.events.map(|events| events.receive),
         ptime: media::Ptime::nearest(agreed.ptime_ms.into()),
         remote: agreed.remote,
-        direction: match agreed.direction {
-            Direction::SendRecv => media::Direction::SendReceive,
-            Direction::SendOnly => media::Direction::SendOnly,
-            Direction::RecvOnly => media::Direction::ReceiveOnly,
-            Direction::Inactive => media::Direction::Inactive,
-        },
+        direction: agreed.direction,
     }
 }

@@ -32,7 +32,6 @@ pub enum NotOpened {
 /// An open door.
 pub struct OpenDoor {
     signalling: Signalling,
-    media: media::Engine,
     task: JoinHandle<()>,
     stop: CancellationToken,
 }
@@ -54,28 +53,17 @@ impl OpenDoor {
                 mpsc::error::TrySendError::Closed(_) => Ok(()),
             })
         })?;
+        parts.metrics.sip.opened(signalling.clone(), media.clone());
         let stop = CancellationToken::new();
         let door = SipDoor::new(parts, signalling.clone(), media.clone());
         let task = tokio::spawn(door.serve(events, media_events, stop.clone()));
-        Ok(Self { signalling, media, task, stop })
+        Ok(Self { signalling, task, stop })
     }
 
     /// Where it really listens.
     #[must_use]
     pub fn listens(&self) -> Vec<Listen> {
         self.signalling.local_addrs().to_vec()
-    }
-
-    /// The signalling beneath, for its counters.
-    #[must_use]
-    pub fn signalling(&self) -> &Signalling {
-        &self.signalling
-    }
-
-    /// The media engine beneath, for its load.
-    #[must_use]
-    pub fn media(&self) -> &media::Engine {
-        &self.media
     }
 
     /// Takes no more calls, lets those that are on end, and has handed everything to the writer when it returns.

@@ -22,6 +22,7 @@ impl Switchboard {
     ) {
         let now = self.parts.clock.elapsed();
         let Some(call) = self.calls.get_mut(&number) else { return };
+        let _within = call.span.clone().entered();
         let mut outcomes = VecDeque::from(say(&mut call.conversation, now));
         while let Some(outcome) = outcomes.pop_front() {
             match outcome {

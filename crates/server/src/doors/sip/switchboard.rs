@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::writer::words::Session;
 use aftercall_core::{Conversation, Effect, Key, Session as SurveySession, What};
-use aftercall_media::{Agreed, Engine, Event as MediaEvent, Happened, LegId};
+use aftercall_media::{Agreed, Engine, Event as MediaEvent, Happened, LegId, RecordEnd, Recording};
 
 use super::call::{Call, CallNumber, Comment, KeysFrom, Leg, Media};
 use super::later::{Hands, Later};
@@ -191,6 +191,8 @@ impl Switchboard {
     fn admit(&mut self, leg: Leg, kept: Arc<Session>, chosen: Chosen) {
         self.last += 1;
         let number = CallNumber(self.last);
+        let survey = chosen.survey.name();
+        let span = tracing::info_span!("call", call = %leg.dialog, session = kept.id.as_str(), %survey);
         let session = SurveySession::new(&chosen.survey, chosen.language.as_ref(), chosen.variables);
         let ends_at = self.parts.clock.elapsed() + self.parts.config.sip.max_call;
         self.dialogs.insert(leg.dialog, number);
@@ -202,6 +204,7 @@ impl Switchboard {
             due: None,
             keys_from: None,
             comment: Comment::None,
+            span,
         };
         self.calls.insert(number, call);
         self.parts.metrics.sip.calls.add(1);
@@ -336,7 +339,11 @@ impl Switchboard {
         }
     }
 
-    fn on_recording(&mut self, number: CallNumber, recording: aftercall_media::Recording) {
+    fn on_recording(&mut self, number: CallNumber, recording: Recording) {
+        // A caller who hung up instead of speaking has not skipped the question: the hang-up tells the rest.
+        if recording.end == RecordEnd::Closed && recording.voiced.is_zero() {
+            return;
+        }
         let Some(call) = self.calls.get_mut(&number) else { return };
         let question = call.conversation.step().unwrap_or_default().to_owned();
         call.comment = Comment::Saving { hangup: false };
@@ -380,6 +387,8 @@ impl Switchboard {
         let Some(call) = self.calls.get(&number) else { return };
         if let Effect::Ended(ending) = &effect {
             self.parts.metrics.sip.ended(ending.state);
+            let reason = ending.reason.as_deref().unwrap_or_default();
+            tracing::info!(parent: &call.span, state = ending.state.word(), reason, "the survey ended");
         }
         let at = self.parts.clock.now();
         self.handover.hand_over(keep::effect(&call.kept, effect, at));

@@ -61,6 +61,7 @@ async fn what_is_documented_of_a_rating_is_what_is_read_and_answered() {
     });
     let keys = |value: &Value| -> BTreeSet<String> { value.as_object().unwrap().keys().cloned().collect() };
     assert_eq!(properties("RatingBody"), keys(&full));
+    assert_eq!(properties("RatingForm"), keys(&full));
     assert_eq!(document["components"]["schemas"]["RatingBody"]["additionalProperties"], json!(false));
     let answer = server.post("/cc/csat/x", full).await;
     assert_eq!(answer.status, 201, "{}", answer.text);

@@ -1,13 +1,21 @@
 //! The listener, over real connections.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use aftercall::api::listen;
-use aftercall::config::{Config, Http};
+use aftercall::api::listen::{self, Listener};
+use aftercall::api::tls;
+use aftercall::config::{Config, Http, Tls};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_util::sync::CancellationToken;
 
 use super::Server;
@@ -28,6 +36,8 @@ async fn listening(change: impl FnOnce(&mut Http)) -> Listening {
     let stop = CancellationToken::new();
     let (router, http, metrics, stopping) =
         (server.router.clone(), server.http.clone(), server.metrics.clone(), stop.clone());
+    let listener =
+        Listener { tcp: listener, tls: http.tls.as_ref().map(|files| tls::acceptor(files).unwrap()) };
     let task = tokio::spawn(async move { listen::serve(listener, router, &http, metrics, stopping).await });
     Listening { address, stop, task, server }
 }
@@ -121,4 +131,50 @@ async fn stopping_answers_what_is_under_way_and_closes_what_is_idle() {
     assert!(heard.starts_with("HTTP/1.1 201 Created"), "{heard}");
     listening.task.await.unwrap();
     assert!(TcpStream::connect(listening.address).await.is_err());
+}
+
+fn vector(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/tls").join(name)
+}
+
+#[tokio::test]
+async fn with_a_certificate_it_speaks_tls_and_nothing_else() {
+    let listening = listening(|http| {
+        http.tls = Some(Tls { cert: vector("localhost.pem"), key: vector("localhost.key") });
+    })
+    .await;
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(vector("localhost.pem")).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let stream = TcpStream::connect(listening.address).await.unwrap();
+    let name = "localhost".try_into().unwrap();
+    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    stream.write_all(LIVE).await.unwrap();
+    let mut heard = String::new();
+    stream.read_to_string(&mut heard).await.unwrap();
+    assert!(heard.starts_with("HTTP/1.1 200 OK"), "{heard}");
+
+    let mut plain = TcpStream::connect(listening.address).await.unwrap();
+    plain.write_all(LIVE).await.unwrap();
+    let mut heard = Vec::new();
+    plain.read_to_end(&mut heard).await.unwrap();
+    assert!(!heard.starts_with(b"HTTP"), "a plain request gets a TLS alert");
+}
+
+#[test]
+fn files_that_cannot_be_used_for_tls_are_named() {
+    let (cert, key, other) = (vector("localhost.pem"), vector("localhost.key"), vector("README.md"));
+    for (cert, key, expected) in [
+        (&vector("nowhere.pem"), &key, "nowhere.pem: No such file or directory (os error 2)"),
+        (&other, &key, "README.md: there is no certificate in it"),
+        (&cert, &other, "README.md: there is no key in it"),
+        (&cert, &cert, "localhost.pem: there is no key in it"),
+    ] {
+        let fault = tls::acceptor(&Tls { cert: cert.clone(), key: key.clone() }).err().unwrap().to_string();
+        assert!(fault.ends_with(expected), "{fault}");
+    }
 }

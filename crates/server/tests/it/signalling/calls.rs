@@ -227,6 +227,12 @@ async fn a_caller_who_hangs_up_instead_of_acknowledging_is_gone() {
     assert!(peer.until("SIP/2.0 200 OK\r\nVia").await.contains("CSeq: "));
     assert_eq!(agent.until_ended(1).await, "invite+sdp ended:peer");
     agent.assert_empty();
+    // The answer is not repeated any more, while that of a later call is, and is again.
+    peer.send(&invite("b", "")).await;
+    for _ in 0..4 {
+        let repeated = peer.receive_again().await;
+        assert_eq!(header(&repeated, "Call-ID"), Some("b@test"), "{repeated}");
+    }
 }
 
 #[tokio::test]
@@ -469,6 +475,46 @@ async fn a_connection_that_closes_ends_what_is_not_a_call_yet() {
     peer.close();
     assert_eq!(agent.until_ended(1).await, "ended:TransportClosed");
     agent.assert_empty();
+    agent.until_transactions_are_gone().await;
+}
+
+#[tokio::test]
+async fn a_call_goes_on_over_its_connection_wherever_contact_points() {
+    let mut agent = agent(Manner::AcceptAndHangUp).await;
+    let mut peer = Peer::tcp(&agent).await;
+    peer.send(&invite("a", "").replace("sip:caller@{me}", "sip:caller@192.0.2.1:9")).await;
+    let tag = to_tag(&peer.until("SIP/2.0 200").await);
+    peer.send(&within("ACK", "a", &tag, 1, "")).await;
+    let bye = peer.until("BYE sip:caller@192.0.2.1:9 ").await;
+    peer.send(&ok(&bye)).await;
+    agent.until("ended:us").await;
+}
+
+#[tokio::test]
+async fn a_hold_whose_connection_closes_can_be_asked_for_again() {
+    let mut agent = agent(Manner::Silent).await;
+    let mut peer = Peer::tcp(&agent).await;
+    peer.send(&invite("a", "")).await;
+    let call = agent.until("invite+sdp").await;
+    agent.signalling.accept(call, SDP.to_vec()).unwrap();
+    let tag = to_tag(&peer.until("SIP/2.0 200").await);
+    peer.send(&within("ACK", "a", &tag, 1, "")).await;
+    peer.send(&reinvite("a", &tag, 2, "")).await;
+    agent.until("reinvite+sdp").await;
+    peer.close();
+    agent.until("transport-closed").await;
+    let mut again = Peer::tcp(&agent).await;
+    let mut seq = 3;
+    loop {
+        again.send(&reinvite("a", &tag, seq, "")).await;
+        // Until the lost one is forgotten, which is a matter of moments, the next must wait.
+        if again.receive().await.starts_with("SIP/2.0 100") {
+            break;
+        }
+        seq += 1;
+    }
+    agent.until("reinvite+sdp").await;
+    agent.assert_live(1);
 }
 
 #[tokio::test]
@@ -518,22 +564,29 @@ async fn a_peer_that_does_not_read_stops_nobody_else() {
 }
 
 #[tokio::test]
-async fn connections_are_bounded() {
-    let mut config = config(T1);
-    config.bounds.tcp_connections_per_source_max = 2;
-    let agent = Agent::start(Manner::Silent, config).await;
-    let mut first = Peer::tcp(&agent).await;
-    let mut second = Peer::tcp(&agent).await;
+async fn connections_are_bounded_in_all_and_per_source() {
+    for (max, per_source_max) in [(2, 10), (10, 2)] {
+        let mut config = config(T1);
+        (config.bounds.tcp_connections_max, config.bounds.tcp_connections_per_source_max) =
+            (max, per_source_max);
+        let agent = Agent::start(Manner::Silent, config).await;
+        two_connections_and_no_more(&agent).await;
+    }
+}
+
+async fn two_connections_and_no_more(agent: &Agent) {
+    let mut first = Peer::tcp(agent).await;
+    let mut second = Peer::tcp(agent).await;
     for peer in [&mut first, &mut second] {
         peer.assert_silence().await;
     }
-    let mut third = Peer::tcp(&agent).await;
+    let mut third = Peer::tcp(agent).await;
     assert_eq!(third.receive().await, "", "closed at once");
     assert_eq!(agent.signalling.count(Count::ConnectionsRefused), 1);
     // Nonsense costs the connection, and makes room.
     second.send_bytes(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert_eq!(second.receive().await, "");
-    let mut fourth = Peer::tcp(&agent).await;
+    let mut fourth = Peer::tcp(agent).await;
     fourth.assert_silence().await;
 }
 
@@ -596,6 +649,16 @@ async fn stopping_takes_leave_of_everyone() {
     assert_eq!(endings, ["ended:Rejected(480)", "ended:us"]);
     stop.await.unwrap();
     assert!(agent.signalling.bye(call, None).is_err());
+}
+
+#[tokio::test]
+async fn the_last_refusals_still_go_out() {
+    let mut agent = agent(Manner::Silent).await;
+    let mut peer = Peer::tcp(&agent).await;
+    peer.send(&invite("a", "")).await;
+    agent.until("invite+sdp").await;
+    agent.signalling.stop(Duration::from_secs(20)).await;
+    peer.until("SIP/2.0 480").await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aftercall::signalling::{CallKey, Credentials, Dial, Peer as Allowed, Peers, Transport};
+use aftercall::signalling::{CallKey, Count, Credentials, Dial, Peer as Allowed, Peers, Transport};
 use tokio::net::{TcpListener, UdpSocket};
 
 use super::harness::{Agent, Manner, SDP, config};
@@ -74,6 +74,25 @@ async fn a_call_to_ourselves_goes_its_whole_way_over_both_transports() {
         assert_eq!(request.transport, transport);
         caller.assert_empty();
         callee.assert_empty();
+    }
+}
+
+#[tokio::test]
+async fn ipv6_is_spoken_over_both_transports() {
+    if UdpSocket::bind("[::1]:0").await.is_err() {
+        println!("this machine has no IPv6; nothing is tried");
+        return;
+    }
+    for transport in [Transport::Udp, Transport::Tcp] {
+        let mut six = config(T1);
+        six.listen = vec!["udp://[::1]:0".parse().unwrap(), "tcp://[::1]:0".parse().unwrap()];
+        let mut callee = Agent::start(Manner::AcceptAndHangUp, six.clone()).await;
+        let mut caller = Agent::start(Manner::Silent, six).await;
+        let target = format!("sip:csat@{};transport={transport}", callee.address(transport));
+        caller.signalling.dial(dial(&target)).unwrap();
+        assert_eq!(callee.until_ended(1).await, "invite+sdp ack ended:us");
+        assert_eq!(caller.until_ended(1).await, "progress-180 answered+sdp ended:peer");
+        assert!(callee.invite.take().unwrap().header("Contact").unwrap().starts_with("<sip:tester@[::1]:"));
     }
 }
 
@@ -210,6 +229,8 @@ async fn we_prove_who_we_are_to_ourselves() {
     assert_eq!(caller.until_ended(1).await, "ended:refused-401");
     caller.signalling.dial(Dial { credentials: None, ..dial(&target) }).unwrap();
     assert_eq!(caller.until_ended(1).await, "ended:refused-401");
+    // Once for each call, and once more for the wrong password: nobody is asked to guess on.
+    assert_eq!(callee.signalling.count(Count::Challenged), 4);
 }
 
 #[tokio::test]

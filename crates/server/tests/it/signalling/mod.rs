@@ -5,5 +5,6 @@ mod calls;
 mod clients;
 mod dialling;
 mod harness;
+mod logs;
 mod peer;
 mod requests;

@@ -20,6 +20,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("aftercall-media", &["aftercall-wire"]),
     ("aftercall-store", &["aftercall-core"]),
     ("aftercall", &["aftercall-core", "aftercall-wire", "aftercall-media", "aftercall-store"]),
+    ("aftercall-bench", &["aftercall-wire"]),
 ];
 
 /// Where the environment may be read: the edge, from which values are handed down.

@@ -1,0 +1,336 @@
+//! A caller: SIPp speaks SIP for it, and the test itself is its ear and its thumb, so that what is pressed
+//! depends on what was heard and on no clock.
+
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, UdpSocket};
+use std::ops::Range;
+use std::time::Duration;
+
+use aftercall_wire::codec::Codec;
+use aftercall_wire::g711;
+use aftercall_wire::rtp::Packet;
+
+use super::sipp::{Running, Sipp};
+use super::tones::{Sound, recognise};
+use crate::server::Server;
+
+/// Samples a millisecond.
+const A_MS: u32 = 8;
+
+/// A prompt is heard once this much of it came.
+const NOTED: u32 = 40 * A_MS;
+
+/// A prompt is over when it has been quiet for so long.
+const QUIET: u32 = 200 * A_MS;
+
+/// How long to wait for a packet: as much as five of them, or one on a very busy machine.
+const NO_PACKET: Duration = Duration::from_millis(100);
+
+/// A stream that sends nothing for so many waits has stopped.
+const STOPPED: u32 = 4;
+
+/// How long a caller speaks who speaks: one second of packets of 20 ms.
+const SPEECH_PACKETS: usize = 50;
+
+/// What the caller's telephone can do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Line {
+    pub(crate) codec: Codec,
+    /// The payload type of telephone events.
+    pub(crate) events: u8,
+    pub(crate) ptime_ms: u32,
+}
+
+/// How keys are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keys {
+    /// Telephone events (RFC 4733).
+    Events,
+    /// The same, and the network doubles every packet.
+    EventsTwice,
+    /// The scenario sends them when it is told to go on.
+    ByScenario,
+}
+
+/// Somebody who is about to call.
+pub(crate) struct Caller<'s> {
+    server: &'s Server,
+    id: String,
+    queue: &'s str,
+    sipp: Sipp,
+    line: Line,
+    keys: Keys,
+}
+
+impl<'s> Caller<'s> {
+    /// Calls the survey of this name about the call of this id, as the scenario says.
+    pub(crate) fn new(server: &'s Server, id: &str, survey: &str, scenario: &str) -> Self {
+        let sipp = Sipp::new(scenario, server.udp).args(["-s", survey, "-cid_str", &format!("sip-{id}")]);
+        let sipp = sipp.key("call_ref", id).key("agent", "PJSIP/agent1001-0000000a");
+        let line = Line { codec: Codec::Pcmu, events: 101, ptime_ms: 20 };
+        Self { server, id: id.to_owned(), queue: "sales", sipp, line, keys: Keys::Events }
+    }
+
+    pub(crate) fn queue(self, queue: &'s str) -> Self {
+        Self { queue, ..self }
+    }
+
+    pub(crate) fn line(self, line: Line) -> Self {
+        Self { line, ..self }
+    }
+
+    pub(crate) fn keys(self, keys: Keys) -> Self {
+        Self { keys, ..self }
+    }
+
+    /// Changes the scenario.
+    pub(crate) fn scenario(self, change: impl FnOnce(Sipp) -> Sipp) -> Self {
+        Self { sipp: change(self.sipp), ..self }
+    }
+
+    /// Calls.
+    pub(crate) fn dial(self) -> Call {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(NO_PACKET)).unwrap();
+        let (format, codec) = match self.line.codec {
+            Codec::Pcmu => (0, "PCMU"),
+            Codec::Pcma => (8, "PCMA"),
+        };
+        let sipp = self
+            .sipp
+            .key("queue", self.queue)
+            .key("rtp_port", &socket.local_addr().unwrap().port().to_string());
+        let sipp = sipp.key("rtp_format", &format.to_string()).key("rtp_codec", codec);
+        let sipp = sipp.key("rtp_events", &self.line.events.to_string());
+        Call {
+            sip_call_id: format!("sip-{}", self.id),
+            running: sipp.key("rtp_ptime", &self.line.ptime_ms.to_string()).start(),
+            socket,
+            server_ports: self.server.rtp.clone(),
+            line: self.line,
+            format,
+            keys: self.keys,
+            heard: Vec::new(),
+            ear: Ear::default(),
+            mouth: Mouth::default(),
+        }
+    }
+
+    /// Calls, does what the script says, and stays until the call is over. Returns the prompts it heard.
+    ///
+    /// `p`: the prompt is heard to its end. A key, or `x` (hangs up), `h` (holds): at once after a `p`, else
+    /// as soon as something new is said. `b`: back from hold. `n`: as soon as something new is said, the
+    /// scenario does what it does. `~`: no key, until something is said. `v`: speaks for a second. A prompt's
+    /// name: until that is being said.
+    #[track_caller]
+    pub(crate) fn call(self, script: &str) -> String {
+        let mut call = self.dial();
+        for step in script.split_whitespace() {
+            call.step(step);
+        }
+        call.stay()
+    }
+}
+
+/// A call that is on.
+pub(crate) struct Call {
+    sip_call_id: String,
+    running: Running,
+    socket: UdpSocket,
+    server_ports: Range<u16>,
+    line: Line,
+    format: u8,
+    keys: Keys,
+    heard: Vec<&'static str>,
+    ear: Ear,
+    mouth: Mouth,
+}
+
+/// What was heard lately.
+#[derive(Default)]
+struct Ear {
+    /// A prompt began since the last thing that was done.
+    news: bool,
+    /// It was heard to its end.
+    heard_out: bool,
+    /// The sound of now, and since how many samples.
+    now: Option<&'static str>,
+    lasted: u32,
+    quiet: u32,
+    last_sequence: Option<u16>,
+    /// Waits without a packet.
+    missed: u32,
+}
+
+/// What is sent: a packet for every packet heard, as the clocks of both sides are one.
+#[derive(Default)]
+struct Mouth {
+    /// Telephone events to send, each with its marker and how far back its time stamp lies.
+    events: VecDeque<([u8; 4], bool, u32)>,
+    speech: usize,
+    sequence: u16,
+    timestamp: u32,
+}
+
+impl Call {
+    /// Tells the scenario to go on.
+    pub(crate) fn nudge(&mut self) {
+        self.running.nudge(&self.sip_call_id);
+    }
+
+    /// Stays until the call is over. Returns the prompts it heard.
+    #[track_caller]
+    pub(crate) fn stay(mut self) -> String {
+        while !self.running.is_over() {
+            self.listen();
+        }
+        self.heard.join(" ")
+    }
+
+    #[track_caller]
+    pub(crate) fn step(&mut self, step: &str) {
+        match step {
+            "p" => {
+                self.until(step, |ear| ear.news && ear.quiet >= QUIET);
+                (self.ear.news, self.ear.heard_out) = (false, true);
+                return;
+            }
+            "~" => return self.until(step, |ear| ear.news),
+            "n" => {
+                self.until(step, |ear| ear.news);
+                return self.nudge();
+            }
+            name if name.len() > 1 => return self.until(step, |ear| ear.now == Some(step) && ear.news),
+            "b" => self.nudge(),
+            _ => {
+                if !self.ear.heard_out {
+                    self.until(step, |ear| ear.news);
+                }
+                self.act(step);
+            }
+        }
+        (self.ear.news, self.ear.heard_out) = (false, false);
+    }
+
+    #[track_caller]
+    fn act(&mut self, step: &str) {
+        match step {
+            "x" => self.nudge(),
+            "h" => {
+                self.nudge();
+                self.until(step, |ear| ear.missed >= STOPPED);
+                // What is heard after this is heard anew.
+                self.ear.now = None;
+            }
+            "v" => {
+                self.mouth.speech = SPEECH_PACKETS;
+                while self.mouth.speech > 0 {
+                    self.listen();
+                }
+            }
+            _ if self.keys == Keys::ByScenario => self.nudge(),
+            key => self.press("0123456789*#ABCD".find(key).unwrap() as u8),
+        }
+    }
+
+    /// Listens until this is so. The call must not end before.
+    #[track_caller]
+    fn until(&mut self, step: &str, so: impl Fn(&Ear) -> bool) {
+        while !so(&self.ear) {
+            assert!(!self.running.is_over(), "the call was over before \"{step}\"; heard: {:?}", self.heard);
+            self.listen();
+        }
+    }
+
+    /// A press of 100 ms: the event grows, and its last packet comes three times (RFC 4733, 2.5.1).
+    fn press(&mut self, event: u8) {
+        let step = self.line.ptime_ms * A_MS;
+        let whole = 100 * A_MS / step * step;
+        let lasting = (1..=whole / step).map(|at| at * step);
+        let last = [whole; 2];
+        for (at, duration) in lasting.chain(last).enumerate() {
+            let end = if duration == whole { 0x80 } else { 0 };
+            let [high, low] = (duration as u16).to_be_bytes();
+            self.mouth.events.push_back(([event, end | 10, high, low], at == 0, at as u32));
+        }
+    }
+
+    /// Hears one packet, or that none comes, and answers it with one.
+    fn listen(&mut self) {
+        let mut datagram = [0; 2_048];
+        match self.socket.recv_from(&mut datagram) {
+            Ok((length, from)) => {
+                self.hear(&datagram[..length], from.port());
+                self.speak(from);
+            }
+            Err(fault) if matches!(fault.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                self.ear.missed += 1;
+                self.ear.quiet += NO_PACKET.as_millis() as u32 * A_MS;
+            }
+            Err(fault) => panic!("the caller's socket: {fault}"),
+        }
+    }
+
+    fn hear(&mut self, datagram: &[u8], from: u16) {
+        let Packet { header, payload, .. } = Packet::parse(datagram).unwrap();
+        let samples = self.line.ptime_ms * A_MS;
+        assert_eq!((header.payload_type.number(), payload.len()), (self.format, samples as usize));
+        assert!(self.server_ports.contains(&from), "a packet from port {from}");
+        let ear = &mut self.ear;
+        if let Some(last) = ear.last_sequence.replace(header.sequence) {
+            assert_eq!(header.sequence, last.wrapping_add(1), "a gap in the sequence, or a packet twice");
+        }
+        ear.missed = 0;
+        let sound = match recognise(self.line.codec, payload) {
+            Sound::Prompt(name) => Some(name),
+            Sound::Silence => None,
+            Sound::Mixed => return,
+        };
+        ear.quiet = if sound.is_none() { ear.quiet + samples } else { 0 };
+        let before = if ear.now == sound { ear.lasted } else { 0 };
+        (ear.now, ear.lasted) = (sound, before + samples);
+        if let Some(name) = sound
+            && before < NOTED
+            && ear.lasted >= NOTED
+        {
+            ear.news = true;
+            self.heard.push(name);
+        }
+    }
+
+    fn speak(&mut self, to: SocketAddr) {
+        let mouth = &mut self.mouth;
+        let samples = self.line.ptime_ms * A_MS;
+        let event = mouth.events.pop_front();
+        let (payload_type, marker, back, payload) = match event {
+            Some((payload, marker, back)) => (self.line.events, marker, back * samples, payload.to_vec()),
+            None => (self.format, mouth.sequence == 0, 0, self.sound(samples)),
+        };
+        let mouth = &mut self.mouth;
+        let mut packet = vec![0x80, u8::from(marker) << 7 | payload_type];
+        packet.extend(mouth.sequence.to_be_bytes());
+        packet.extend(mouth.timestamp.wrapping_sub(back).to_be_bytes());
+        packet.extend(0x0C5A_7001_u32.to_be_bytes());
+        packet.extend(payload);
+        mouth.sequence += 1;
+        mouth.timestamp += samples;
+        let twice = self.keys == Keys::EventsTwice && event.is_some();
+        for _ in 0..=usize::from(twice) {
+            self.socket.send_to(&packet, to).unwrap();
+        }
+    }
+
+    /// A packet of the caller's voice, or of silence.
+    fn sound(&mut self, samples: u32) -> Vec<u8> {
+        let encode = match self.line.codec {
+            Codec::Pcmu => g711::encode_mu_law,
+            Codec::Pcma => g711::encode_a_law,
+        };
+        let speaks = self.mouth.speech > 0;
+        self.mouth.speech = self.mouth.speech.saturating_sub(1);
+        let loudness = i16::from(speaks) * 9_000;
+        let wave = |at: u32| if (at / 10).is_multiple_of(2) { loudness } else { -loudness };
+        (0..samples).map(wave).map(encode).collect()
+    }
+}

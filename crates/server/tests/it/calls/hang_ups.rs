@@ -1,0 +1,50 @@
+//! A caller may hang up at any moment: what was said stays, and the funnel says how far they came.
+
+use std::fs;
+use std::thread;
+
+use super::caller::Caller;
+use super::surveys;
+
+/// When, in which survey, what the caller does, and what is kept.
+const TABLE: [(&str, &str, &str, &str); 10] = [
+    ("in-the-question", "csat-survey", "x", "- abandoned"),
+    ("after-the-question", "csat-survey", "p x", "- abandoned"),
+    ("after-a-wrong-key", "csat-survey", "p 9 x", "- abandoned"),
+    ("in-the-confirmation", "csat-survey", "p 2 x", "4 completed"),
+    ("in-the-thanks", "csat-survey", "p 2 thank_you x", "4 completed"),
+    ("in-the-confirmation-that-asks", "with-change", "p 5 press_1_to_change x", "1 completed"),
+    ("in-the-change", "with-change", "p 5 1 please_rate x", "1 completed"),
+    ("before-the-comment", "with-comment", "p 2 leave_comment x", "4 partial hangup"),
+    ("instead-of-the-comment", "with-comment", "p 2 beep p x", "4 partial hangup"),
+    ("in-the-comment", "with-comment", "p 2 beep p v x", "4 completed"),
+];
+
+#[test]
+fn whenever_the_caller_hangs_up_the_funnel_says_how_far_they_came() {
+    let site = surveys::site();
+    let server = site.start();
+    thread::scope(|scope| {
+        for (moment, survey, script, record) in TABLE {
+            let server = &server;
+            scope.spawn(move || {
+                let heard = Caller::new(server, moment, survey, "caller_hangs_up").call(script);
+                assert_eq!(server.record(moment), record, "{moment}: {script}; heard: {heard}");
+            });
+        }
+    });
+    // What was spoken before the hang-up is on disk: a second of it, and what came before and after.
+    let answers = server.answers("in-the-comment");
+    let file = answers[0].strip_prefix("comment=").unwrap();
+    let wav = hound::WavReader::open(site.folder().join("data").join(file)).unwrap();
+    assert!((8_000..24_000).contains(&wav.duration()), "{} samples", wav.duration());
+    assert_eq!(server.answers("instead-of-the-comment"), ["rating=satisfied"]);
+    let comments = fs::read_dir(site.folder().join("data/recordings/default")).unwrap().flatten();
+    let comments: usize = comments.map(|day| fs::read_dir(day.path()).unwrap().count()).sum();
+    assert_eq!(comments, 1, "where nothing was said there is no file");
+    for (state, count) in [("abandoned", 3), ("completed", 5), ("partial", 2)] {
+        let series = format!("aftercall_sessions_ended_total{{state=\"{state}\"}}");
+        assert_eq!(server.metric(&series), count, "{state}");
+    }
+    server.stop();
+}

@@ -1,0 +1,195 @@
+//! The ways in which telephones and PBXs call, and the calls that are not taken.
+
+use std::thread;
+
+use aftercall::signalling::Transport;
+use aftercall_wire::codec::Codec::{self, Pcma, Pcmu};
+
+use super::caller::{Caller, Keys, Line};
+use super::sipp::Sipp;
+use super::surveys;
+use crate::server::Server;
+
+const RATED_2: &str = "please_rate you_rated digit_2 satisfied thank_you";
+const RATED_2_LATER: &str = "please_rate invalid_key please_rate you_rated digit_2 satisfied thank_you";
+
+const USUAL: Line = Line { codec: Pcmu, events: 101, ptime_ms: 20 };
+
+const fn line(codec: Codec, events: u8, ptime_ms: u32) -> Line {
+    Line { codec, events, ptime_ms }
+}
+
+#[test]
+fn every_telephone_is_heard_and_hears() {
+    let site = surveys::site();
+    let server = site.start();
+    thread::scope(|scope| {
+        for (name, scenario, line) in [
+            ("only-pcma", "caller_stays", line(Pcma, 101, 20)),
+            ("lowest-dynamic-type", "caller_stays", line(Pcmu, 96, 20)),
+            ("highest-dynamic-type", "caller_stays", line(Pcma, 127, 20)),
+            ("packets-of-10-ms", "caller_stays", line(Pcmu, 101, 10)),
+            ("packets-of-30-ms", "caller_stays", line(Pcma, 97, 30)),
+            ("packets-of-40-ms", "caller_stays", line(Pcmu, 101, 40)),
+            ("packets-of-60-ms", "caller_stays", line(Pcmu, 101, 60)),
+            ("no-offer", "caller_offers_nothing", USUAL),
+            ("no-offer-pcma", "caller_offers_nothing", line(Pcma, 101, 20)),
+        ] {
+            let server = &server;
+            scope.spawn(move || {
+                let caller = Caller::new(server, name, "csat-survey", scenario).line(line);
+                assert_eq!(caller.call("p 9 p 2"), RATED_2_LATER, "{name}");
+                assert_eq!(server.record(name), "4 completed", "{name}");
+                let rating = server.rating(name).unwrap();
+                let about = (&rating["agent_id"], &rating["queue_id"]);
+                assert_eq!(about, (&"agent1001".into(), &"sales".into()), "{name}");
+            });
+        }
+    });
+    server.stop();
+}
+
+#[test]
+fn keys_by_sip_info_count_in_every_usual_form() {
+    let site = surveys::site();
+    let server = site.start();
+    thread::scope(|scope| {
+        for (name, info_type, body) in [
+            ("relay", "application/dtmf-relay", "Signal=2\n      Duration=160"),
+            ("relay-with-blanks", "application/dtmf-relay", "Signal= 2\n      Duration= 160"),
+            ("bare", "application/dtmf", "2"),
+            ("telephone-event", "audio/telephone-event", "2"),
+            (
+                "nortel",
+                "application/vnd.nortelnetworks.digits",
+                "p=Digit-Collection\n      y=Digits\n      d=2",
+            ),
+        ] {
+            let server = &server;
+            scope.spawn(move || {
+                let caller =
+                    Caller::new(server, name, "csat-survey", "caller_informs").keys(Keys::ByScenario);
+                let caller = caller.scenario(|sipp| sipp.with("BODY", body).key("info_type", info_type));
+                assert_eq!(caller.call("p 2"), RATED_2, "{name}");
+                assert_eq!(server.record(name), "4 completed", "{name}");
+            });
+        }
+    });
+    server.stop();
+}
+
+#[test]
+fn on_hold_nothing_is_played_and_no_time_runs_and_afterwards_the_prompt_begins_again() {
+    let site = surveys::site();
+    let server = site.start();
+    let again = RATED_2.replace("please_rate", "please_rate please_rate");
+    thread::scope(|scope| {
+        for (name, script, held, heard) in [
+            ("during-the-question", "h b p 2", "sendonly", again.as_str()),
+            ("while-a-key-is-awaited", "p h b p 2", "inactive", &again),
+            (
+                "during-the-confirmation",
+                "p 2 h b thank_you",
+                "sendonly",
+                "please_rate you_rated you_rated digit_2 satisfied thank_you",
+            ),
+        ] {
+            let server = &server;
+            scope.spawn(move || {
+                let caller = Caller::new(server, name, "csat-survey", "caller_holds");
+                let caller = caller.scenario(|sipp| sipp.with("HELD", held));
+                assert_eq!(caller.call(script), heard, "{name}");
+                assert_eq!(server.record(name), "4 completed", "{name}");
+            });
+        }
+    });
+    server.stop();
+}
+
+/// A call that gets this status and no survey.
+fn refused(server: &Server, call: &str, queue: &str, status: &str, change: impl FnOnce(Sipp) -> Sipp) {
+    let sipp = Sipp::new("caller_is_refused", server.udp).with("STATUS", status);
+    let sipp = sipp.args(["-s", "csat-survey", "-cid_str", &format!("sip-{call}")]);
+    let sipp = sipp.key("call_ref", call).key("agent", "1001").key("queue", queue);
+    let sipp = sipp.key("rtp_port", "4000").key("rtp_events", "101").key("rtp_ptime", "20");
+    change(sipp).run();
+}
+
+fn with_codec(number: &'static str, name: &'static str) -> impl FnOnce(Sipp) -> Sipp {
+    move |sipp| sipp.key("wanted", "yes").key("rtp_format", number).key("rtp_codec", name)
+}
+
+#[test]
+fn what_is_not_taken_is_refused_with_its_status_and_recorded_with_its_reason() {
+    let quiet = "[[queue]]\nname = \"quiet\"\n[queue.after_call]\ncsat_enabled = false\n";
+    let site = surveys::site().tables(quiet);
+    let server = site.start();
+    refused(&server, "no-codec", "sales", "488", with_codec("18", "G729"));
+    refused(&server, "disabled", "quiet", "603", with_codec("0", "PCMU"));
+    refused(&server, "unwanted", "sales", "603", |sipp| {
+        sipp.key("wanted", "no").key("rtp_format", "0").key("rtp_codec", "PCMU")
+    });
+    for (call, record) in [
+        ("no-codec", "- failed no_codec"),
+        ("disabled", "- suppressed disabled"),
+        ("unwanted", "- suppressed requested"),
+    ] {
+        assert_eq!(server.record(call), record, "{call}");
+    }
+    assert_eq!(server.metric("aftercall_calls_refused_total"), 3);
+    server.stop();
+}
+
+#[test]
+fn a_stranger_is_refused_and_where_strangers_may_call_their_ids_do_not_count() {
+    let peers = "peers = [{ from = \"10.0.0.0/8\" }]\n";
+    let site = surveys::site().sip(peers);
+    let server = site.start();
+    refused(&server, "stranger", "sales", "403", with_codec("0", "PCMU"));
+    assert_eq!(server.offer("stranger"), None);
+    server.stop();
+
+    let site = surveys::site().sip(peers).sip("open = true\n");
+    let server = site.start();
+    let heard = Caller::new(&server, "stranger", "csat-survey", "caller_stays").call("p 2");
+    assert_eq!((heard.as_str(), server.record("sip-stranger").as_str()), (RATED_2, "4 completed"));
+    let rating = server.rating("sip-stranger").unwrap();
+    assert!(rating["agent_id"].is_null() && rating["queue_id"].is_null(), "{rating}");
+    assert_eq!(server.offer("stranger"), None);
+    server.stop();
+}
+
+#[test]
+fn a_queue_or_a_route_chooses_the_survey() {
+    let tables = "[[queue]]\nname = \"sales\"\n[queue.after_call]\ncsat_enabled = true\ncsat_ivr = \"two-questions\"\n\
+        [[route]]\nname = \"extension\"\nmatch = { to_user = \"^7\\\\d+$\" }\napplication = \"ivr:with-change\"\n";
+    let site = surveys::site().tables(tables);
+    let server = site.start();
+    let by_queue = Caller::new(&server, "by-queue", "csat-survey", "caller_stays").call("p 1 p 9");
+    assert_eq!(by_queue, "please_rate nps_question thank_you");
+    assert_eq!(server.answers("by-queue"), ["nps=9", "rating=very_satisfied"]);
+    let caller = Caller::new(&server, "by-route", "7001", "caller_stays");
+    let by_route = caller.queue("support").call("p 1");
+    assert_eq!(by_route, "please_rate you_rated digit_1 very_satisfied press_1_to_change thank_you");
+    assert_eq!(server.rating("by-route").unwrap()["survey"], "with-change");
+    server.stop();
+}
+
+#[test]
+fn who_asks_whether_the_server_is_there_is_told() {
+    let site = surveys::site();
+    let server = site.start();
+    for (transport, address) in [(Transport::Udp, server.udp), (Transport::Tcp, server.tcp)] {
+        Sipp::new("asks_options", address).over(transport).args(["-s", "anyone"]).run();
+    }
+    server.stop();
+}
+
+#[test]
+fn a_call_that_is_never_acknowledged_is_hung_up_and_recorded() {
+    let site = surveys::site();
+    let server = site.start();
+    assert_eq!(Caller::new(&server, "mute", "csat-survey", "caller_never_acknowledges").call(""), "");
+    assert_eq!(server.record("mute"), "- failed no_ack");
+    server.stop();
+}
