@@ -205,7 +205,9 @@ impl Generator {
             for tick in ticks {
                 self.turn(tick);
             }
-            self.seen.call_time += (Duration::from_millis(self.tick) - before) * self.talking as u32;
+            let passed = Duration::from_millis(self.tick) - before;
+            self.seen.span += passed;
+            self.seen.call_time += passed * self.talking as u32;
             self.forget();
         }
         Ok(())

@@ -133,11 +133,11 @@ pub fn run(order: &Order) -> anyhow::Result<Outcome> {
         let cost = meter.look()?.since(&before);
         let seen = std::mem::take(&mut generator.seen);
         let heard = seen.heard();
-        outcome.rounds.push(Round { calls: heard.call_seconds / cost.generator.seconds, cost, heard });
+        outcome.rounds.push(Round { calls: seen.calls_on(), cost, heard });
         whole.merge(&seen);
     }
     outcome.syscalls = match order.server.filter(|_| order.count_syscalls) {
-        Some(server) => Some(count_syscalls(&mut generator, server)?),
+        Some(server) => Some(count_syscalls(&mut generator, server, &mut whole)?),
         None => None,
     };
 
@@ -183,7 +183,7 @@ fn fill(generator: &mut Generator, order: &Order) -> anyhow::Result<()> {
     generator.run(clock.now() + settles, |_| false)
 }
 
-fn count_syscalls(generator: &mut Generator, server: u32) -> anyhow::Result<Syscalls> {
+fn count_syscalls(generator: &mut Generator, server: u32, whole: &mut Seen) -> anyhow::Result<Syscalls> {
     let clock = generator.clock();
     let begun = clock.now();
     let counting = match Counting::start(server, COUNTED) {
@@ -194,6 +194,7 @@ fn count_syscalls(generator: &mut Generator, server: u32) -> anyhow::Result<Sysc
     let seconds = (clock.now() - begun).as_secs_f64();
     let seen = std::mem::take(&mut generator.seen);
     let packets = seen.packets_sent + seen.streams.packets;
+    whole.merge(&seen);
     let counted = counting.finish();
     Ok(match counted {
         Ok((counted_by, total, by_name)) => Syscalls { counted_by, seconds, packets, total, by_name },

@@ -75,6 +75,35 @@ pub struct Usage {
     pub involuntary_switches: u64,
 }
 
+/// What all processors together did since the machine's start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Machine {
+    /// Worked, for whomever.
+    pub busy: Duration,
+    /// Were kept from working by the machine that this virtual one runs on.
+    pub stolen: Duration,
+}
+
+impl Machine {
+    /// Looks at it.
+    ///
+    /// # Errors
+    /// Without `/proc/stat`.
+    pub fn look() -> anyhow::Result<Self> {
+        let stat = fs::read_to_string("/proc/stat").context("/proc/stat cannot be read")?;
+        Self::read(&stat).context("/proc/stat has no line `cpu`")
+    }
+
+    fn read(stat: &str) -> Option<Self> {
+        let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
+        let mut fields = line.split_ascii_whitespace().map(|field| field.parse::<u32>().ok());
+        let mut next = || Some(TICK * fields.next()??);
+        let [user, nice, system, _idle, _waiting, interrupts, soft_interrupts, stolen] =
+            [next()?, next()?, next()?, next()?, next()?, next()?, next()?, next()?];
+        Some(Self { busy: user + nice + system + interrupts + soft_interrupts, stolen })
+    }
+}
+
 /// Reads one process.
 #[derive(Debug, Clone)]
 pub struct Process {
@@ -193,6 +222,14 @@ mod tests {
         assert_eq!(times(stat), Some((Duration::from_millis(2500), Duration::from_millis(300))));
         assert_eq!(times("42 (a) S 1 2"), None);
         assert_eq!(times(""), None);
+    }
+
+    #[test]
+    fn the_machine_is_busy_with_everything_but_idling_and_waiting() {
+        let stat = "cpu  100 20 30 5000 600 7 8 90 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n";
+        let (busy, stolen) = (Duration::from_millis(1650), Duration::from_millis(900));
+        assert_eq!(Machine::read(stat), Some(Machine { busy, stolen }));
+        assert_eq!(Machine::read("intr 5\n"), None);
     }
 
     #[test]

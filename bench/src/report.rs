@@ -106,97 +106,93 @@ fn read<T: DeserializeOwned>(file: &Path) -> anyhow::Result<Option<T>> {
     serde_json::from_str(&text).map(Some).with_context(|| format!("{} is not a result", file.display()))
 }
 
-/// What a usage comes to in percent of a core for a thousand calls.
-fn per_thousand(seconds_used: f64, seconds: f64, calls: f64) -> f64 {
-    100_000.0 * seconds_used / (seconds * calls)
+/// One round of any part.
+struct Measured<'a> {
+    cost: &'a Cost,
+    calls: f64,
+    /// Packets in and out of the server a second and call: a hundred, if none was left out.
+    packets: f64,
 }
 
-type Figure = fn(&Usage) -> f64;
-
-fn of_load(load: &load::Outcome, figure: impl Fn(&Usage) -> f64) -> Option<Rounds> {
-    Rounds::of(load.rounds.iter().filter_map(|round| {
-        let server = round.cost.server.as_ref()?;
-        Some(per_thousand(figure(server), server.seconds, round.calls))
-    }))
+impl Measured<'_> {
+    /// What this much of the server comes to in percent of a core for a thousand calls.
+    fn per_thousand(&self, seconds: impl Fn(&Usage) -> f64) -> Option<f64> {
+        let server = self.cost.server.as_ref()?;
+        Some(100_000.0 * seconds(server) / (server.seconds * self.calls))
+    }
 }
 
-fn of_floor(floor: &floor::Outcome, figure: impl Fn(&Usage) -> f64) -> Option<Rounds> {
-    Rounds::of(floor.rounds.iter().filter_map(|round| {
-        let server = round.cost.server.as_ref()?;
-        Some(per_thousand(figure(server), server.seconds, floor.calls as f64))
-    }))
+fn of_floor(floor: Option<&floor::Outcome>) -> Vec<Measured<'_>> {
+    let Some(floor::Outcome { calls, rounds }) = floor else { return Vec::new() };
+    let calls = *calls as f64;
+    let measured = rounds.iter().map(|floor::Round { cost, packets }| {
+        let packets = (packets.sent + packets.received) as f64 / (cost.generator.seconds * calls);
+        Measured { cost, calls, packets }
+    });
+    measured.collect()
 }
 
-/// Less than all packets moved means that a side stood still meanwhile, and that its cost is for less than it says.
-fn packets_of_load(load: &load::Outcome) -> Option<Rounds> {
-    Rounds::of(load.rounds.iter().map(|round| {
-        let Heard { packets_sent, streams, call_seconds, .. } = &round.heard;
-        (packets_sent + streams.packets) as f64 / call_seconds.max(f64::EPSILON)
-    }))
-}
-
-fn packets_of_floor(floor: &floor::Outcome) -> Option<Rounds> {
-    Rounds::of(floor.rounds.iter().map(|floor::Round { cost, packets }| {
-        (packets.sent + packets.received) as f64 / (cost.generator.seconds * floor.calls as f64)
-    }))
+fn of_load(load: Option<&load::Outcome>) -> Vec<Measured<'_>> {
+    let Some(load) = load else { return Vec::new() };
+    let measured = load.rounds.iter().map(|load::Round { calls, cost, heard }| {
+        let packets = (heard.packets_sent + heard.streams.packets) as f64;
+        Measured { cost, calls: *calls, packets: packets / heard.call_seconds.max(f64::EPSILON) }
+    });
+    measured.collect()
 }
 
 fn shown(rounds: Option<Rounds>, decimals: usize) -> String {
     rounds.map_or_else(|| "-".to_owned(), |rounds| rounds.shown(decimals))
 }
 
+/// A row: its name, how many decimals, and what of a round it shows.
+type CostRow = (&'static str, usize, fn(&Measured<'_>) -> Option<f64>);
+
+const ALL: CostRow = ("**all**", 1, |round| round.per_thousand(Usage::total_seconds));
+
+const COST_ROWS: [CostRow; 8] = [
+    ALL,
+    ("media threads (`rtp-*`)", 1, |round| round.per_thousand(|usage| usage.seconds_of(Kind::Rtp))),
+    ("signalling, sessions, API (`tokio-*`)", 1, |round| {
+        round.per_thousand(|usage| usage.seconds_of(Kind::Async))
+    }),
+    ("database (`sqlx-*`)", 1, |round| round.per_thousand(|usage| usage.seconds_of(Kind::Database))),
+    ("other threads", 1, |round| round.per_thousand(|usage| usage.seconds_of(Kind::Other))),
+    ("packets in and out, % of 100 a second a call", 1, |round| Some(round.packets)),
+    ("context switches of the server a second", 0, |round| {
+        let server = round.cost.server.as_ref()?;
+        Some((server.voluntary_switches + server.involuntary_switches) as f64 / server.seconds)
+    }),
+    ("other work on the machine, % of a core", 0, |round| Some(round.cost.others_percent())),
+];
+
 fn cost_table(results: &Results) -> Table {
     let mut table =
         Table::new(["% of a core for 1,000 calls", "the kernel alone", "held on", "coming and going"]);
-    let threads = |kind: Kind| move |usage: &Usage| usage.seconds_of(kind);
-    let [rtp, asynchronous, database, other] = Kind::ALL.map(threads);
-    let total: Figure = Usage::total_seconds;
-    let mut row = |name: &str, for_floor: bool, figure: &dyn Fn(&Usage) -> f64| {
-        let floor = results.floor.as_ref().filter(|_| for_floor).and_then(|floor| of_floor(floor, figure));
-        let load = |load: &Option<load::Outcome>| load.as_ref().and_then(|load| of_load(load, figure));
-        let (held, whole) = (load(&results.held), load(&results.whole));
-        table.row([name.to_owned(), shown(floor, 1), shown(held, 1), shown(whole, 1)]);
-        (floor, held, whole)
+    let loads = [results.held.as_ref(), results.whole.as_ref()];
+    let [held, whole] = loads.map(of_load);
+    let columns = [of_floor(results.floor.as_ref()), held, whole];
+    let figures = |(_, _, figure): CostRow| {
+        columns.each_ref().map(|rounds| Rounds::of(rounds.iter().filter_map(figure)))
     };
-    let (floor, held, whole) = row("**all**", true, &total);
-    row("media threads (`rtp-*`)", false, &rtp);
-    row("signalling, sessions, API (`tokio-*`)", false, &asynchronous);
-    row("database (`sqlx-*`)", false, &database);
-    row("other threads", false, &other);
-    let ratio = |load: Option<Rounds>| match (floor, load) {
-        (Some(floor), Some(load)) => format!("{:.2}", load.median / floor.median),
+    for row in COST_ROWS {
+        let (name, decimals, _) = row;
+        let cells = figures(row).map(|rounds| shown(rounds, decimals));
+        table.row(std::iter::once(name.to_owned()).chain(cells));
+    }
+    let [floor, ..] = figures(ALL);
+    let ratios = figures(ALL).map(|rounds| match (floor, rounds) {
+        (Some(floor), Some(rounds)) => format!("{:.2}", rounds.median / floor.median),
         _ => "-".to_owned(),
-    };
-    table.row(["ratio to the kernel alone".to_owned(), "1".to_owned(), ratio(held), ratio(whole)]);
-    let floor =
-        results.floor.as_ref().map_or_else(|| "-".to_owned(), |floor| shown(packets_of_floor(floor), 1));
-    let moved = |load: &Option<load::Outcome>| {
-        load.as_ref().map_or_else(|| "-".to_owned(), |load| shown(packets_of_load(load), 1))
-    };
-    let [held, whole] = [&results.held, &results.whole].map(moved);
-    table.row(["packets in and out, % of 100 a second a call".to_owned(), floor, held, whole]);
-    let switches = |costs: Vec<&Cost>| {
-        let servers = || costs.iter().filter_map(|cost| cost.server.as_ref());
-        let a_second =
-            |count: fn(&Usage) -> u64| Rounds::of(servers().map(|usage| count(usage) as f64 / usage.seconds));
-        shown(a_second(|usage| usage.voluntary_switches + usage.involuntary_switches), 0)
-    };
-    let of_load = |load: &Option<load::Outcome>| {
-        switches(load.iter().flat_map(|load| &load.rounds).map(|round| &round.cost).collect())
-    };
-    let floor =
-        switches(results.floor.iter().flat_map(|floor| &floor.rounds).map(|round| &round.cost).collect());
-    let [held, whole] = [&results.held, &results.whole].map(of_load);
-    table.row(["context switches a second".to_owned(), floor, held, whole]);
-    let syscalls = |load: &Option<load::Outcome>| match load.as_ref().and_then(|load| load.syscalls.as_ref())
-    {
+    });
+    table.row(std::iter::once("**ratio to the kernel alone**".to_owned()).chain(ratios));
+    let [held, whole] = loads.map(|load| match load.and_then(|load| load.syscalls.as_ref()) {
         Some(counted) if counted.packets > 0 => {
             format!("{:.2} ({})", counted.total as f64 / counted.packets as f64, counted.counted_by)
         }
         Some(counted) => counted.counted_by.clone(),
         None => "-".to_owned(),
-    };
-    let [held, whole] = [&results.held, &results.whole].map(syscalls);
+    });
     table.row(["system calls for each packet in or out".to_owned(), "-".to_owned(), held, whole]);
     table
 }
@@ -309,7 +305,7 @@ pub fn signalling(signalling: &signalling::Outcome) -> String {
     }
     let limit = if signalling.found_the_limit { "" } else { " (no higher rate was tried)" };
     format!(
-        "{}\nHighest rate at which at most 1 % of the calls were not taken: **{:.0} calls a second**{limit}.\n",
+        "{}\nHighest rate at which at most 1 % of the calls went wrong: **{:.0} calls a second**{limit}.\n",
         table.markdown(),
         signalling.highest_rate
     )
@@ -330,7 +326,8 @@ mod tests {
     }
 
     fn cost(user_seconds: f64, rtp: f64) -> Cost {
-        Cost { server: Some(usage(user_seconds, rtp)), generator: usage(1.0, 0.0) }
+        let (server, generator) = (Some(usage(user_seconds, rtp)), usage(1.0, 0.0));
+        Cost { server, generator, machine_seconds: 20.0, stolen_seconds: 0.0 }
     }
 
     #[test]
@@ -357,8 +354,8 @@ mod tests {
         let text = text.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
         for expected in [
             "| **all** | 22.5 (20.0-25.0) | 45.0 (45.0-45.0) | - |",
-            "| media threads (`rtp-*`) | - | 20.0 (20.0-20.0) | - |",
-            "| ratio to the kernel alone | 1 | 2.00 | - |",
+            "| media threads (`rtp-*`) | 0.0 (0.0-0.0) | 20.0 (20.0-20.0) | - |",
+            "| **ratio to the kernel alone** | 1.00 | 2.00 | - |",
             "a call | 90.0 (80.0-100.0) | 95.0 (95.0-95.0) | - |",
         ] {
             assert!(text.contains(expected), "{text}");

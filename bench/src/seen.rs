@@ -93,6 +93,8 @@ pub struct Seen {
     pub cuts: Cuts,
     /// Time that answered calls lasted, all together.
     pub call_time: Duration,
+    /// In how much time that was.
+    pub span: Duration,
 }
 
 /// [`Seen`], to be written down.
@@ -157,6 +159,13 @@ impl Seen {
         self.cuts.times.merge(&other.cuts.times);
         self.cuts.unheard += other.cuts.unheard;
         self.call_time += other.call_time;
+        self.span += other.span;
+    }
+
+    /// How many calls were on, on average.
+    #[must_use]
+    pub fn calls_on(&self) -> f64 {
+        self.call_time.as_secs_f64() / self.span.as_secs_f64().max(f64::EPSILON)
     }
 
     /// The figures.
@@ -204,6 +213,7 @@ mod tests {
             packets_sent: 8,
             skipped_ms: 9,
             call_time: Duration::from_secs(10),
+            span: Duration::from_secs(4),
             ..Seen::default()
         };
         one.streams.lost = 11;
@@ -227,6 +237,7 @@ mod tests {
             "",
         );
         assert_eq!((one.heard().wrong_endings, one.heard().not_taken), (9, 4));
+        assert_eq!([one.calls_on(), both.calls_on()], [2.5, 2.5]);
     }
 
     /// Every number but those in milliseconds that are quantiles is twice as large.

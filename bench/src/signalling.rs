@@ -17,8 +17,8 @@ const CALLS_MAX: usize = 4000;
 /// After the last call of a step so much time for the slowest to end.
 const ENDS_WITHIN: Duration = Duration::from_secs(45);
 
-/// More than this share of calls not taken, and the rate is too high.
-const REFUSED_SHARE_MAX: f64 = 0.01;
+/// More than this share of calls not taken or gone wrong, and the rate is too high.
+const WRONG_SHARE_MAX: f64 = 0.01;
 
 /// What to do.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ pub struct Order {
 pub struct Outcome {
     /// Step by step.
     pub steps: Vec<Step>,
-    /// The last rate at which at most 1 % of calls were not taken; zero when there was none.
+    /// The last rate at which at most 1 % of calls went wrong; zero when there was none.
     pub highest_rate: f64,
     /// Whether a higher rate was tried and was too high.
     pub found_the_limit: bool,
@@ -64,10 +64,10 @@ pub struct Step {
 }
 
 impl Step {
-    /// The share of calls that were refused, or not answered in time.
+    /// The share of calls that did not go as they should: refused, not answered in time, or not ended.
     #[must_use]
-    pub fn refused_share(&self) -> f64 {
-        self.heard.not_taken as f64 / (self.heard.placed as f64).max(1.0)
+    pub fn wrong_share(&self) -> f64 {
+        (self.heard.wrong_endings + self.stuck as u64) as f64 / (self.heard.placed as f64).max(1.0)
     }
 }
 
@@ -83,7 +83,7 @@ pub fn run(order: &Order) -> anyhow::Result<Outcome> {
     let mut rate = order.rate;
     while rate <= order.rate_max && !outcome.found_the_limit {
         let step = step(&mut generator, &meter, order, rate)?;
-        if step.refused_share() > REFUSED_SHARE_MAX || step.stuck > 0 {
+        if step.wrong_share() > WRONG_SHARE_MAX {
             outcome.found_the_limit = true;
         } else {
             outcome.highest_rate = rate;
