@@ -7,7 +7,6 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -46,21 +45,25 @@ pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
     panic!("waited in vain for {what}");
 }
 
-/// The first of so many ports in a row that nobody listens on. They lie below those that the system gives
-/// away by itself, and no two tests of this process get the same.
+/// Below the ports that the system gives away by itself.
+const PORTS: Range<u16> = 10_000..32_000;
+
+/// The first of so many ports in a row, an even one, where nobody listens. Nobody else in this process gets
+/// them: its tests together take fewer than there are.
 pub(crate) fn free_ports(count: u16) -> u16 {
-    const LOWEST: u16 = 10_000;
-    const HIGHEST: u16 = 32_000;
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Test runs at once on one machine begin at places far from each other.
-    let start = (u64::from(std::process::id()) * 7_919 % u64::from(HIGHEST - LOWEST)) as u32;
+    static NEXT: Mutex<Option<u16>> = Mutex::new(None);
+    let mut next = NEXT.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = count.next_multiple_of(2);
     loop {
-        let offset = (start + u32::from(NEXT.fetch_add(count, Relaxed))) as u16 % (HIGHEST - LOWEST - count);
-        let first = LOWEST + offset / 2 * 2;
-        let free = |port: &u16| {
-            UdpSocket::bind(("127.0.0.1", *port)).is_ok() && TcpListener::bind(("127.0.0.1", *port)).is_ok()
+        // Test runs at once on one machine begin at places far from each other.
+        let spread = || (std::process::id().wrapping_mul(7_919) % u32::from(PORTS.end - PORTS.start)) as u16;
+        let first = next.unwrap_or_else(|| (PORTS.start + spread()).next_multiple_of(2));
+        let first = if first + count <= PORTS.end { first } else { PORTS.start };
+        *next = Some(first + count);
+        let free = |port: u16| {
+            UdpSocket::bind(("127.0.0.1", port)).is_ok() && TcpListener::bind(("127.0.0.1", port)).is_ok()
         };
-        if (first..first + count).all(|port| free(&port)) {
+        if (first..first + count).all(free) {
             return first;
         }
     }
@@ -70,6 +73,7 @@ pub(crate) fn free_ports(count: u16) -> u16 {
 pub(crate) struct Site {
     folder: TempDir,
     sip: String,
+    rtp: String,
     more: String,
     rtp_ports: u16,
     log: &'static str,
@@ -79,7 +83,8 @@ impl Site {
     /// With nothing in it but defaults.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, sip: String::new(), more: String::new(), rtp_ports: RTP_PORTS, log: "warn" }
+        let (sip, rtp, more) = Default::default();
+        Self { folder, sip, rtp, more, rtp_ports: RTP_PORTS, log: "warn" }
     }
 
     /// Puts `NAME.toml` into the surveys' folder.
@@ -93,6 +98,12 @@ impl Site {
     /// More lines of `[sip]`.
     pub(crate) fn sip(mut self, lines: &str) -> Self {
         self.sip.push_str(lines);
+        self
+    }
+
+    /// More lines of `[rtp]`.
+    pub(crate) fn rtp(mut self, lines: &str) -> Self {
+        self.rtp.push_str(lines);
         self
     }
 
@@ -125,9 +136,10 @@ impl Site {
         let config = format!(
             "data_dir = \"data\"\nsurveys_dir = \"surveys\"\nprompts_dir = \"prompts\"\n\
              [http]\nlisten = \"127.0.0.1:0\"\n\
-             [rtp]\nports = \"{rtp}-{}\"\n\
+             [rtp]\nports = \"{rtp}-{}\"\n{}\n\
              [sip]\nlisten = [\"udp://127.0.0.1:0\", \"tcp://127.0.0.1:0\"]\n{}\n{}",
             rtp + self.rtp_ports - 1,
+            self.rtp,
             self.sip,
             self.more,
         );
@@ -268,14 +280,33 @@ impl Server {
 
     /// Ends it as an operator does; it must end well and have complained of nothing.
     #[track_caller]
-    pub(crate) fn stop(mut self) {
+    pub(crate) fn stop(self) {
         self.until_quiet();
+        self.tell_to_stop();
+        self.await_end();
+    }
+
+    /// Tells it to stop: it takes no more calls and lets those end that are on.
+    pub(crate) fn tell_to_stop(&self) {
         self.signal("-TERM");
+    }
+
+    /// Waits until it has stopped: well, and without a complaint.
+    #[track_caller]
+    pub(crate) fn await_end(mut self) {
         let status = eventually("the server to stop", || self.process.try_wait().unwrap());
         let log = fs::read_to_string(&self.log).unwrap();
         let complaints: Vec<_> =
             log.lines().filter(|line| line.contains("ERROR") || line.contains("panicked")).collect();
         assert!(status.success() && complaints.is_empty(), "{status}, {complaints:?}");
+    }
+
+    /// Does something while it stands still: what is sent meanwhile it finds all at once.
+    pub(crate) fn frozen<T>(&self, something: impl FnOnce() -> T) -> T {
+        self.signal("-STOP");
+        let done = something();
+        self.signal("-CONT");
+        done
     }
 
     fn signal(&self, signal: &str) {

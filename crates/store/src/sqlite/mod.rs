@@ -31,6 +31,9 @@ const READERS: u32 = 4;
 /// How long to wait for another program that is writing: far longer than any batch takes.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 
+/// How soon to try again to open a file that several programs are opening: a few times what it takes.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
 /// What the writing connection keeps of the file in memory: 64 MiB (negative: in KiB). The pages
 /// that a batch of unordered call ids touches must fit, or they are written twice.
 const WRITER_CACHE: &str = "-65536";
@@ -61,6 +64,21 @@ impl Sqlite {
     async fn open_waiting(path: &str, wait: Duration) -> Result<Self, StoreError> {
         check(path)?;
         make(path).map_err(|error| StoreError::Unusable { path: path.to_owned(), why: error.to_string() })?;
+        // SQLite does not wait by itself where two programs turn a fresh file to WAL at the same time, or
+        // one of them leaves as the other enters: one is told at once that the file is locked.
+        let patiently = async {
+            loop {
+                match Self::open_once(path, wait).await {
+                    Err(StoreError::Locked { .. }) => tokio::time::sleep(LOCK_PAUSE).await,
+                    settled => return settled,
+                }
+            }
+        };
+        let given_up = |_| Err(StoreError::Locked { path: path.to_owned() });
+        tokio::time::timeout(wait, patiently).await.unwrap_or_else(given_up)
+    }
+
+    async fn open_once(path: &str, wait: Duration) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
@@ -121,16 +139,21 @@ fn check(path: &str) -> Result<(), StoreError> {
     Err(StoreError::Url(format!("{why}; use sqlite://data/aftercall.db")))
 }
 
-/// Makes the folder, and an empty file that only its owner may read: comments are personal.
+/// Makes the folder, and an empty file that only its owner may read: comments are personal. A file that
+/// is there is left alone: to close it here would drop the locks that SQLite holds on it elsewhere in
+/// this process (sqlite.org/howtocorrupt.html, section 2.2).
 fn make(path: &str) -> std::io::Result<()> {
     if let Some(folder) = Path::new(path).parent() {
         std::fs::create_dir_all(folder)?;
     }
     let mut options = OpenOptions::new();
-    options.read(true).append(true).create(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    match options.open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(drop),
+    }
 }
 
 /// Refuses more than a bound.

@@ -94,7 +94,8 @@ impl SipDoor {
             if last_moment.is_some_and(|moment| now >= moment + LAST_WORDS) {
                 break;
             }
-            let wake = [self.switchboard.next_due(), last_moment.map(|moment| moment.max(now))];
+            let last = last_moment.map(|moment| if now < moment { moment } else { moment + LAST_WORDS });
+            let wake = [self.switchboard.next_due(), last];
             let wake = wake.into_iter().flatten().min();
             tokio::select! {
                 () = stop.cancelled(), if last_moment.is_none() => {

@@ -51,6 +51,8 @@ pub(crate) enum Keys {
     EventsTwice,
     /// The scenario sends them when it is told to go on.
     ByScenario,
+    /// Not at all: it sends no packet of any kind.
+    Mute,
 }
 
 /// Somebody who is about to call.
@@ -121,8 +123,8 @@ impl<'s> Caller<'s> {
     ///
     /// `p`: the prompt is heard to its end. A key, or `x` (hangs up), `h` (holds): at once after a `p`, else
     /// as soon as something new is said. `b`: back from hold. `n`: as soon as something new is said, the
-    /// scenario does what it does. `~`: no key, until something is said. `v`: speaks for a second. A prompt's
-    /// name: until that is being said.
+    /// scenario does what it does. `~`: no key, until something is said. `v`: speaks for a second, now. A
+    /// prompt's name: until that is being said.
     #[track_caller]
     pub(crate) fn call(self, script: &str) -> String {
         let mut call = self.dial();
@@ -131,6 +133,30 @@ impl<'s> Caller<'s> {
         }
         call.stay()
     }
+}
+
+/// Calls, and gets this status instead of a survey. Returns the run, for what was said in it.
+#[track_caller]
+pub(crate) fn refused(
+    server: &Server,
+    call: &str,
+    status: &str,
+    change: impl FnOnce(Sipp) -> Sipp,
+) -> Running {
+    let sipp = change(Sipp::new("caller_is_refused", server.udp).with("STATUS", status));
+    let sipp = sipp.args(["-s", "csat-survey", "-cid_str", &format!("sip-{call}")]);
+    let usual = [
+        ("call_ref", call),
+        ("agent", "1001"),
+        ("queue", "sales"),
+        ("wanted", "yes"),
+        ("rtp_port", "9"),
+        ("rtp_format", "0"),
+        ("rtp_codec", "PCMU"),
+        ("rtp_events", "101"),
+        ("rtp_ptime", "20"),
+    ];
+    usual.into_iter().fold(sipp, |sipp, (name, value)| sipp.key(name, value)).run()
 }
 
 /// A call that is on.
@@ -174,6 +200,11 @@ struct Mouth {
 }
 
 impl Call {
+    /// The SIP side of it.
+    pub(crate) fn sipp(&self) -> &Running {
+        &self.running
+    }
+
     /// Tells the scenario to go on.
     pub(crate) fn nudge(&mut self) {
         self.running.nudge(&self.sip_call_id);
@@ -201,6 +232,14 @@ impl Call {
                 self.until(step, |ear| ear.news);
                 return self.nudge();
             }
+            "v" => {
+                self.mouth.speech = SPEECH_PACKETS;
+                while self.mouth.speech > 0 {
+                    self.listen();
+                }
+                (self.ear.news, self.ear.heard_out) = (false, true);
+                return;
+            }
             name if name.len() > 1 => return self.until(step, |ear| ear.now == Some(step) && ear.news),
             "b" => self.nudge(),
             _ => {
@@ -222,12 +261,6 @@ impl Call {
                 self.until(step, |ear| ear.missed >= STOPPED);
                 // What is heard after this is heard anew.
                 self.ear.now = None;
-            }
-            "v" => {
-                self.mouth.speech = SPEECH_PACKETS;
-                while self.mouth.speech > 0 {
-                    self.listen();
-                }
             }
             _ if self.keys == Keys::ByScenario => self.nudge(),
             key => self.press("0123456789*#ABCD".find(key).unwrap() as u8),
@@ -262,7 +295,9 @@ impl Call {
         match self.socket.recv_from(&mut datagram) {
             Ok((length, from)) => {
                 self.hear(&datagram[..length], from.port());
-                self.speak(from);
+                if self.keys != Keys::Mute {
+                    self.speak(from);
+                }
             }
             Err(fault) if matches!(fault.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 self.ear.missed += 1;

@@ -5,6 +5,7 @@ use std::thread;
 
 use super::caller::Caller;
 use super::surveys;
+use crate::server::eventually;
 
 /// When, in which survey, what the caller does, and what is kept.
 const TABLE: [(&str, &str, &str, &str); 10] = [
@@ -46,5 +47,22 @@ fn whenever_the_caller_hangs_up_the_funnel_says_how_far_they_came() {
         let series = format!("aftercall_sessions_ended_total{{state=\"{state}\"}}");
         assert_eq!(server.metric(&series), count, "{state}");
     }
+    server.stop();
+}
+
+#[test]
+fn a_caller_who_gives_up_before_the_answer_is_counted_and_forgotten() {
+    let site = surveys::site();
+    let server = site.start();
+    let mut caller = Caller::new(&server, "early", "csat-survey", "caller_cancels").dial();
+    // The server finds both requests at once. It may have answered the first before it reads the second:
+    // then the caller acknowledges and hangs up, as RFC 3261 section 9.1 asks.
+    server.frozen(|| {
+        eventually("the INVITE", || caller.sipp().had("INVITE ").then_some(()));
+        caller.nudge();
+        eventually("the CANCEL", || caller.sipp().had("CANCEL ").then_some(()));
+    });
+    caller.stay();
+    assert_eq!(server.record("early"), "- abandoned");
     server.stop();
 }

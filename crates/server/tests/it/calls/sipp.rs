@@ -92,9 +92,11 @@ impl Sipp {
 
     /// Plays it to its end, which must be a good one.
     #[track_caller]
-    pub(crate) fn run(self) {
+    pub(crate) fn run(self) -> Running {
         let mut running = self.start();
-        eventually(&format!("{} to end", running.scenario), || running.is_over().then_some(()));
+        let what = format!("{} to end", running.scenario);
+        eventually(&what, || running.is_over().then_some(()));
+        running
     }
 }
 

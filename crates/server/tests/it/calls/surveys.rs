@@ -9,14 +9,15 @@ use crate::server::Site;
 /// not is waited for.
 const SILENCE_MS: u32 = 2_000;
 
+const LANGUAGE: &str = r#"language = "en""#;
 const CONFIRM: &str = r#"say = ["you_rated", "{key}", "{label}"]"#;
 const QUESTION: &str = r#"say = "please_rate""#;
 
-/// The documented flow.
+/// The documented flow, in the language of our recordings.
 pub(crate) fn csat() -> String {
     let patient = format!("{QUESTION}\nsilence_ms = {SILENCE_MS}");
-    assert!(CSAT_SURVEY.contains(QUESTION) && CSAT_SURVEY.contains(CONFIRM));
-    CSAT_SURVEY.replace(QUESTION, &patient)
+    assert!([LANGUAGE, QUESTION, CONFIRM].iter().all(|line| CSAT_SURVEY.contains(line)));
+    CSAT_SURVEY.replace(LANGUAGE, &format!("{LANGUAGE}\nlanguages = [\"en\"]")).replace(QUESTION, &patient)
 }
 
 /// The documented flow, in which the answer may be changed.

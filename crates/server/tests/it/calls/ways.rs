@@ -5,10 +5,9 @@ use std::thread;
 use aftercall::signalling::Transport;
 use aftercall_wire::codec::Codec::{self, Pcma, Pcmu};
 
-use super::caller::{Caller, Keys, Line};
+use super::caller::{Caller, Keys, Line, refused};
 use super::sipp::Sipp;
 use super::surveys;
-use crate::server::Server;
 
 const RATED_2: &str = "please_rate you_rated digit_2 satisfied thank_you";
 const RATED_2_LATER: &str = "please_rate invalid_key please_rate you_rated digit_2 satisfied thank_you";
@@ -106,29 +105,14 @@ fn on_hold_nothing_is_played_and_no_time_runs_and_afterwards_the_prompt_begins_a
     server.stop();
 }
 
-/// A call that gets this status and no survey.
-fn refused(server: &Server, call: &str, queue: &str, status: &str, change: impl FnOnce(Sipp) -> Sipp) {
-    let sipp = Sipp::new("caller_is_refused", server.udp).with("STATUS", status);
-    let sipp = sipp.args(["-s", "csat-survey", "-cid_str", &format!("sip-{call}")]);
-    let sipp = sipp.key("call_ref", call).key("agent", "1001").key("queue", queue);
-    let sipp = sipp.key("rtp_port", "4000").key("rtp_events", "101").key("rtp_ptime", "20");
-    change(sipp).run();
-}
-
-fn with_codec(number: &'static str, name: &'static str) -> impl FnOnce(Sipp) -> Sipp {
-    move |sipp| sipp.key("wanted", "yes").key("rtp_format", number).key("rtp_codec", name)
-}
-
 #[test]
 fn what_is_not_taken_is_refused_with_its_status_and_recorded_with_its_reason() {
     let quiet = "[[queue]]\nname = \"quiet\"\n[queue.after_call]\ncsat_enabled = false\n";
     let site = surveys::site().tables(quiet);
     let server = site.start();
-    refused(&server, "no-codec", "sales", "488", with_codec("18", "G729"));
-    refused(&server, "disabled", "quiet", "603", with_codec("0", "PCMU"));
-    refused(&server, "unwanted", "sales", "603", |sipp| {
-        sipp.key("wanted", "no").key("rtp_format", "0").key("rtp_codec", "PCMU")
-    });
+    refused(&server, "no-codec", "488", |sipp| sipp.with("[rtp_format]", "18").with("[rtp_codec]", "G729"));
+    refused(&server, "disabled", "603", |sipp| sipp.with("[queue]", "quiet"));
+    refused(&server, "unwanted", "603", |sipp| sipp.with("[wanted]", "no"));
     for (call, record) in [
         ("no-codec", "- failed no_codec"),
         ("disabled", "- suppressed disabled"),
@@ -145,7 +129,7 @@ fn a_stranger_is_refused_and_where_strangers_may_call_their_ids_do_not_count() {
     let peers = "peers = [{ from = \"10.0.0.0/8\" }]\n";
     let site = surveys::site().sip(peers);
     let server = site.start();
-    refused(&server, "stranger", "sales", "403", with_codec("0", "PCMU"));
+    refused(&server, "stranger", "403", |sipp| sipp);
     assert_eq!(server.offer("stranger"), None);
     server.stop();
 
@@ -191,5 +175,54 @@ fn a_call_that_is_never_acknowledged_is_hung_up_and_recorded() {
     let server = site.start();
     assert_eq!(Caller::new(&server, "mute", "csat-survey", "caller_never_acknowledges").call(""), "");
     assert_eq!(server.record("mute"), "- failed no_ack");
+    server.stop();
+}
+
+#[test]
+fn a_spoken_comment_is_kept_beside_the_rating_however_it_ends() {
+    let site = surveys::site();
+    let server = site.start();
+    thread::scope(|scope| {
+        for (call, script, comment) in [
+            ("by-key", "p 2 beep p v #", true),
+            ("by-a-pause", "p 2 beep p v ~", true),
+            ("nothing", "p 2 beep ~", false),
+        ] {
+            let (site, server) = (&site, &server);
+            scope.spawn(move || {
+                let heard = Caller::new(server, call, "with-comment", "caller_stays").call(script);
+                assert_eq!(heard, "please_rate leave_comment beep thank_you", "{call}");
+                assert_eq!(server.record(call), "4 completed", "{call}");
+                let answers = server.answers(call);
+                assert_eq!(answers.last().unwrap(), "rating=satisfied", "{call}");
+                let file = answers[0].strip_prefix("comment=");
+                assert_eq!(file.is_some(), comment, "{call}: {answers:?}");
+                let samples = file.map(|file| {
+                    let wav = hound::WavReader::open(site.folder().join("data").join(file)).unwrap();
+                    wav.into_samples::<i16>().map(Result::unwrap).collect::<Vec<_>>()
+                });
+                let loud = samples.iter().flatten().filter(|sample| sample.unsigned_abs() > 8_000).count();
+                assert_eq!(loud > 7_000, comment, "{call}: {loud} samples of speech");
+            });
+        }
+    });
+    server.stop();
+}
+
+#[test]
+fn a_call_without_sound_or_without_end_is_hung_up_and_recorded() {
+    let site = surveys::site().sip("max_call_seconds = 3\n").rtp("silence_seconds = 1\n");
+    let server = site.start();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let endless = Caller::new(&server, "endless", "csat-survey", "caller_stays");
+            assert_eq!(endless.call("p ~ p"), "please_rate no_key please_rate");
+        });
+        // Nobody sends anything from the port that its SDP names.
+        let mute = Caller::new(&server, "mute", "csat-survey", "caller_stays").keys(Keys::Mute);
+        assert_eq!(mute.call(""), "please_rate");
+    });
+    assert_eq!(server.record("endless"), "- failed duration");
+    assert_eq!(server.record("mute"), "- failed rtp_timeout");
     server.stop();
 }
