@@ -21,6 +21,8 @@ pub enum Order {
         play: u32,
         /// The pieces, in order.
         say: Vec<Spoken>,
+        /// Whether a key cuts it. Who plays may cut it at once and need not wait for [`Order::Stop`].
+        interruptible: bool,
     },
     /// Stop what is playing.
     Stop,
@@ -125,12 +127,12 @@ impl Player {
             Act::Say { say, interruptible } => {
                 self.kept.clear();
                 self.phase = Phase::Saying { interruptible };
-                self.play(say, now)
+                self.play(say, interruptible, now)
             }
             Act::Record { say, beep, longest, silence_after, finish } => {
                 self.kept.clear();
                 self.phase = Phase::BeforeRecording { beep, longest, silence_after, finish };
-                self.play(say, now)
+                self.play(say, false, now)
             }
             Act::Webhook { step, url, timeout } => {
                 self.phase = Phase::Idle;
@@ -233,9 +235,9 @@ impl Player {
         if at_once && let Some(key) = self.kept_for(&asked) {
             return vec![self.hear(What::Key { key })];
         }
-        let say = asked.say.clone();
+        let (say, interruptible) = (asked.say.clone(), asked.interruptible);
         self.phase = Phase::Asking(asked);
-        self.play(say, now)
+        self.play(say, interruptible, now)
     }
 
     fn listen(&mut self, asked: Asked, now: Duration) -> Vec<Order> {
@@ -258,12 +260,12 @@ impl Player {
         None
     }
 
-    fn play(&mut self, say: Vec<Spoken>, now: Duration) -> Vec<Order> {
+    fn play(&mut self, say: Vec<Spoken>, interruptible: bool, now: Duration) -> Vec<Order> {
         self.plays += 1;
         if say.is_empty() {
             self.played(self.plays, now)
         } else {
-            vec![Order::Play { play: self.plays, say }]
+            vec![Order::Play { play: self.plays, say, interruptible }]
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{io, thread};
 
 use crate::agreed::Agreed;
 use crate::clip::Clip;
-use crate::event::{Event, LegId, PlayId};
+use crate::event::{Event, LegId, OnKey, PlayId};
 use crate::port::{NoPort, Port, PortRange, Ports};
 use crate::record::RecordOrder;
 use crate::speaker::Beginning;
@@ -228,15 +228,15 @@ impl LegHandle {
 
     /// Plays the clips one after another without a gap, instead of what is playing. While the leg may not
     /// send, the prompt waits. [`Happened::Played`](crate::Happened::Played) tells when its last packet was
-    /// sent.
+    /// sent; or [`Happened::Key`](crate::Happened::Key) that a key cut it, where `on_key` says so.
     ///
     /// # Errors
     /// Nothing changes then.
-    pub fn play(&self, play: PlayId, clips: Vec<Arc<Clip>>) -> Result<(), Refused> {
+    pub fn play(&self, play: PlayId, clips: Vec<Arc<Clip>>, on_key: OnKey) -> Result<(), Refused> {
         if clips.len() > CLIPS_MAX {
             return Err(Refused::TooManyClips);
         }
-        self.hand.order(Command::Play { leg: self.id, play, clips })
+        self.hand.order(Command::Play { leg: self.id, play, clips, on_key })
     }
 
     /// Plays nothing more; silence goes on.

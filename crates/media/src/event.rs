@@ -15,6 +15,15 @@ pub struct LegId(pub(crate) u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PlayId(pub u64);
 
+/// What a key of the peer does to what is playing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnKey {
+    /// Nothing.
+    PlayOn,
+    /// Cuts it, at the packet after the key's.
+    Cut,
+}
+
 /// Something that happened on a leg.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -38,6 +47,8 @@ pub enum Happened {
         digit: Digit,
         /// When that packet came.
         at: Duration,
+        /// What it cut ([`OnKey::Cut`]): nothing more of it is sent, and its end is not told.
+        cut: Option<PlayId>,
     },
     /// The last packet of the last clip was sent. Not told of what was stopped or replaced.
     Played {

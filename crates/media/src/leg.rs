@@ -11,7 +11,7 @@ use aftercall_wire::telephone_event::Receiver;
 
 use crate::agreed::{Agreed, Kind};
 use crate::clip::Clip;
-use crate::event::{Happened, LegId, PlayId, Stats};
+use crate::event::{Happened, LegId, OnKey, PlayId, Stats};
 use crate::latch::Latch;
 use crate::reception::{Order, Reception};
 use crate::record::{RecordEnd, RecordOrder, Take};
@@ -102,12 +102,12 @@ impl Leg {
     }
 
     /// Plays the clips without a gap instead of what was playing.
-    pub(crate) fn play(&mut self, play: PlayId, clips: Vec<Arc<Clip>>, now: Duration) {
+    pub(crate) fn play(&mut self, play: PlayId, clips: Vec<Arc<Clip>>, on_key: OnKey, now: Duration) {
         self.stop(now);
         if clips.iter().all(|clip| clip.length().is_zero()) {
             self.tell(Happened::Played { play });
         } else {
-            self.speaker.play(Playing::new(Played::Prompt(play), clips));
+            self.speaker.play(Playing::new(Played::Prompt(play), on_key, clips));
         }
     }
 
@@ -123,7 +123,7 @@ impl Leg {
         self.stop_recording(RecordEnd::Stopped, now);
         self.recorder = Recorder::AfterBeep(order);
         if order.beep {
-            self.speaker.play(Playing::new(Played::Beep, vec![Arc::clone(beep)]));
+            self.speaker.play(Playing::new(Played::Beep, OnKey::PlayOn, vec![Arc::clone(beep)]));
         } else {
             self.take(now);
         }
@@ -321,7 +321,10 @@ impl Leg {
         let Some(keys) = &mut self.keys else { return };
         for digit in keys.receive(packet, at) {
             self.stats.keys += 1;
-            self.tell(Happened::Key { digit, at });
+            // A key that cannot be told cuts nothing: nobody would know why it is still.
+            let told = self.events.len() < KEYS_WAITING_MAX;
+            let cut = if told { self.speaker.key() } else { None };
+            self.tell(Happened::Key { digit, at, cut });
         }
     }
 

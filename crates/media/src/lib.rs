@@ -33,7 +33,7 @@ pub use aftercall_wire::sdp::Direction;
 pub use agreed::{Agreed, Ptime};
 pub use clip::{CLIP_MAX, Clip, ClipError, ClipFault};
 pub use engine::{CLIPS_MAX, Config, Engine, LegHandle, Load, Refused, THREADS_MAX};
-pub use event::{Event, Happened, LegId, PlayId, Stats};
+pub use event::{Event, Happened, LegId, OnKey, PlayId, Stats};
 pub use leg::{EVENTS_WAITING_MAX, KEYS_WAITING_MAX};
 pub use port::{NoPort, Port, PortRange, PortRangeFault};
 pub use reception::Arrived;

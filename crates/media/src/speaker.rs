@@ -12,7 +12,7 @@ use aftercall_wire::rtp::{HEADER_BYTES, Header, PayloadType, sequence_after, tim
 
 use crate::agreed::{Agreed, Ptime};
 use crate::clip::Clip;
-use crate::event::PlayId;
+use crate::event::{OnKey, PlayId};
 use crate::wheel::Tick;
 use aftercall_wire::codec::Codec;
 
@@ -40,6 +40,7 @@ pub(crate) struct Beginning {
 #[derive(Debug)]
 pub(crate) struct Playing {
     what: Played,
+    on_key: OnKey,
     clips: Vec<Arc<Clip>>,
     clip: usize,
     byte: usize,
@@ -97,8 +98,8 @@ struct Relaying {
 }
 
 impl Playing {
-    pub(crate) fn new(what: Played, clips: Vec<Arc<Clip>>) -> Self {
-        Self { what, clips, clip: 0, byte: 0 }
+    pub(crate) fn new(what: Played, on_key: OnKey, clips: Vec<Arc<Clip>>) -> Self {
+        Self { what, on_key, clips, clip: 0, byte: 0 }
     }
 
     /// Fills `payload` from where it stopped; says whether that was all. What remains is silence.
@@ -136,6 +137,15 @@ impl Speaker {
     /// Plays nothing more. Says what was cut.
     pub(crate) fn stop(&mut self) -> Option<Played> {
         self.playing.take().map(|playing| playing.what)
+    }
+
+    /// A key was pressed. Says which prompt it cut.
+    pub(crate) fn key(&mut self) -> Option<PlayId> {
+        let cut = self.playing.take_if(|playing| playing.on_key == OnKey::Cut)?;
+        match cut.what {
+            Played::Prompt(play) => Some(play),
+            Played::Beep => None,
+        }
     }
 
     /// The packet that is due at `tick`, if one is. Ask at every tick of the leg at which it may send; where
@@ -290,7 +300,7 @@ mod tests {
     }
 
     fn prompt(number: u64, clips: Vec<Arc<Clip>>) -> Playing {
-        Playing::new(Played::Prompt(PlayId(number)), clips)
+        Playing::new(Played::Prompt(PlayId(number)), OnKey::PlayOn, clips)
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::agreed::Agreed;
 use crate::clip::Clip;
-use crate::event::{Event, LegId, PlayId};
+use crate::event::{Event, LegId, OnKey, PlayId};
 use crate::leg::Leg;
 use crate::port::Port;
 use crate::record::{RecordEnd, RecordOrder};
@@ -39,7 +39,7 @@ pub(crate) type Sink = Arc<dyn Fn(Event) -> Result<(), Event> + Send + Sync>;
 pub(crate) enum Command {
     Open { leg: LegId, port: Port, agreed: Agreed, beginning: Beginning },
     Update { leg: LegId, agreed: Agreed },
-    Play { leg: LegId, play: PlayId, clips: Vec<Arc<Clip>> },
+    Play { leg: LegId, play: PlayId, clips: Vec<Arc<Clip>>, on_key: OnKey },
     Stop { leg: LegId },
     Record { leg: LegId, order: RecordOrder },
     StopRecording { leg: LegId },
@@ -230,7 +230,9 @@ impl Worker {
                     leg.update(reachable(port, agreed), now);
                 }
             }
-            Command::Play { leg, play, clips } => self.with(leg, |leg, _| leg.play(play, clips, now)),
+            Command::Play { leg, play, clips, on_key } => {
+                self.with(leg, |leg, _| leg.play(play, clips, on_key, now))
+            }
             Command::Stop { leg } => self.with(leg, |leg, _| leg.stop(now)),
             Command::Record { leg, order } => self.with(leg, |leg, beep| leg.record(order, beep, now)),
             Command::StopRecording { leg } => {

@@ -142,7 +142,7 @@ impl Line {
 
     fn carry_out(&mut self, order: Order) {
         match order {
-            Order::Play { play, say } => {
+            Order::Play { play, say, .. } => {
                 self.playing = Some(play);
                 self.heard.extend(say.into_iter().map(|spoken| spoken.piece.name));
             }

@@ -131,9 +131,48 @@ fn a_key_is_told_at_its_first_packet_and_once() {
         scene.hear(&bytes);
         scene.visit();
     }
-    let told = [Happened::FirstPacket { at: ms(0) }, Happened::Key { digit, at: ms(0) }];
+    let told = [Happened::FirstPacket { at: ms(0) }, Happened::Key { digit, at: ms(0), cut: None }];
     assert_eq!(scene.events(), told);
     assert_eq!(scene.stats().keys, 1);
+}
+
+#[test]
+fn a_key_cuts_only_what_it_may_and_says_so() {
+    let digit = Digit::from_char('4').unwrap();
+    for (on_key, cut) in [(OnKey::Cut, Some(PlayId(5))), (OnKey::PlayOn, None)] {
+        let mut scene = Scene::new(agreed(Codec::Pcmu));
+        scene.leg.play(PlayId(5), vec![clip(1000, 6)], on_key, ms(0));
+        assert_eq!(scene.payload(), Some(Codec::Pcmu.encode(1000)));
+        for event in Sender::new(8000, ms(20)).press(digit, ms(40), 777) {
+            let bytes = scene.datagram(EVENTS, event.timestamp, &event.payload);
+            scene.hear(&bytes);
+        }
+        let next = if cut.is_some() { 0 } else { 1000 };
+        assert_eq!(scene.payload(), Some(Codec::Pcmu.encode(next)), "the packet after the key");
+        assert_eq!(scene.events()[1..2], [Happened::Key { digit, at: ms(20), cut }]);
+        scene.visit();
+        let end = if cut.is_some() { vec![] } else { vec![Happened::Played { play: PlayId(5) }] };
+        assert_eq!(scene.events(), end);
+    }
+}
+
+#[test]
+fn a_key_that_nobody_can_be_told_of_cuts_nothing() {
+    let mut scene = Scene::new(agreed(Codec::Pcmu));
+    scene.leg.play(PlayId(5), vec![clip(1000, 4)], OnKey::PlayOn, ms(0));
+    let press = |scene: &mut Scene, at: u32| {
+        let digit = Digit::from_char('4').unwrap();
+        for event in Sender::new(8000, ms(20)).press(digit, ms(40), at) {
+            let bytes = scene.datagram(EVENTS, event.timestamp, &event.payload);
+            scene.hear(&bytes);
+        }
+    };
+    for number in 0..KEYS_WAITING_MAX as u32 {
+        press(&mut scene, 1000 * number);
+    }
+    scene.leg.play(PlayId(6), vec![clip(1000, 4)], OnKey::Cut, ms(0));
+    press(&mut scene, 1_000_000);
+    assert_eq!(scene.payload(), Some(Codec::Pcmu.encode(1000)));
 }
 
 #[test]
@@ -169,7 +208,7 @@ fn reference_captures_give_their_keys_through_a_leg_too() {
 #[test]
 fn a_prompt_is_played_and_told_and_then_silence_goes_on() {
     let mut scene = Scene::new(agreed(Codec::Pcmu));
-    scene.leg.play(PlayId(5), vec![clip(1000, 2), clip(2000, 2)], ms(0));
+    scene.leg.play(PlayId(5), vec![clip(1000, 2), clip(2000, 2)], OnKey::PlayOn, ms(0));
     let mu = |sample| Some(Codec::Pcmu.encode(sample));
     assert_eq!(scene.payload(), mu(1000));
     assert_eq!(scene.events(), []);
@@ -182,7 +221,7 @@ fn a_prompt_is_played_and_told_and_then_silence_goes_on() {
 fn a_prompt_of_nothing_is_played_at_once() {
     for clips in [vec![], vec![clip(0, 0)]] {
         let mut scene = Scene::new(agreed(Codec::Pcmu));
-        scene.leg.play(PlayId(6), clips, ms(0));
+        scene.leg.play(PlayId(6), clips, OnKey::PlayOn, ms(0));
         assert_eq!(scene.events(), [Happened::Played { play: PlayId(6) }]);
     }
 }
@@ -190,9 +229,9 @@ fn a_prompt_of_nothing_is_played_at_once() {
 #[test]
 fn what_is_stopped_or_replaced_is_not_told_as_played() {
     let mut scene = Scene::new(agreed(Codec::Pcmu));
-    scene.leg.play(PlayId(1), vec![clip(1000, 4)], ms(0));
+    scene.leg.play(PlayId(1), vec![clip(1000, 4)], OnKey::PlayOn, ms(0));
     scene.visit();
-    scene.leg.play(PlayId(2), vec![clip(2000, 4)], ms(20));
+    scene.leg.play(PlayId(2), vec![clip(2000, 4)], OnKey::PlayOn, ms(20));
     scene.visit();
     scene.leg.stop(ms(40));
     for _ in 0..5 {
@@ -205,7 +244,7 @@ fn what_is_stopped_or_replaced_is_not_told_as_played() {
 fn on_hold_nothing_is_sent_and_the_prompt_goes_on_where_it_was() {
     for held in [Direction::RecvOnly, Direction::Inactive] {
         let mut scene = Scene::new(agreed(Codec::Pcmu));
-        scene.leg.play(PlayId(1), vec![clip(1000, 2), clip(2000, 2)], ms(0));
+        scene.leg.play(PlayId(1), vec![clip(1000, 2), clip(2000, 2)], OnKey::PlayOn, ms(0));
         assert_eq!(scene.payload(), Some(Codec::Pcmu.encode(1000)));
         scene.leg.update(Agreed { direction: held, ..agreed(Codec::Pcmu) }, ms(20));
         for _ in 0..100 {
@@ -245,7 +284,7 @@ fn an_address_that_names_nobody_is_not_sent_to_and_does_not_replace_the_one_know
 #[test]
 fn a_new_agreement_changes_codec_packet_time_and_key_number_within_a_prompt() {
     let mut scene = Scene::new(agreed(Codec::Pcmu));
-    scene.leg.play(PlayId(1), vec![clip(1000, 60)], ms(0));
+    scene.leg.play(PlayId(1), vec![clip(1000, 60)], OnKey::PlayOn, ms(0));
     assert_eq!(scene.payload(), Some(Codec::Pcmu.encode(1000)));
     let events = PayloadType::new(96);
     scene.leg.update(Agreed { events, ptime: Ptime::nearest(40), ..agreed(Codec::Pcma) }, ms(20));
@@ -403,7 +442,7 @@ fn without_a_beep_or_with_a_cut_one_it_begins_at_once() {
         },
         |leg| {
             leg.record(ORDER, &beep(), ms(0));
-            leg.play(PlayId(1), vec![clip(0, 500)], ms(0));
+            leg.play(PlayId(1), vec![clip(0, 500)], OnKey::PlayOn, ms(0));
         },
     ];
     for (which, begin) in begins.iter().enumerate() {
@@ -506,7 +545,7 @@ fn relayed_keys_are_told_and_sent_on_with_the_number_of_the_other_leg_or_not_at_
 #[test]
 fn a_prompt_goes_before_what_is_relayed_which_then_goes_on() {
     let [mut a, mut b] = relayed(agreed(Codec::Pcmu), agreed(Codec::Pcmu));
-    b.leg.play(PlayId(1), vec![clip(1000, 2)], ms(0));
+    b.leg.play(PlayId(1), vec![clip(1000, 2)], OnKey::PlayOn, ms(0));
     let first = a.datagram(PayloadType::PCMU, 0, &[1; 160]);
     assert_eq!(overhear(&mut a, &mut b, &first), None);
     assert_eq!(b.payload(), Some(Codec::Pcmu.encode(1000)));
@@ -549,7 +588,7 @@ fn events_that_nobody_takes_wait_in_order_and_beyond_the_bound_keys_are_counted(
         scene.hear(&bytes);
     }
     for play in 0..40 {
-        scene.leg.play(PlayId(play), vec![], ms(0));
+        scene.leg.play(PlayId(play), vec![], OnKey::PlayOn, ms(0));
     }
     let first = scene.leg.next_event().unwrap();
     assert_eq!(first, Happened::FirstPacket { at: ms(0) });

@@ -4,8 +4,8 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use aftercall_media::{
-    CLIPS_MAX, Clip, Codec, Config, Engine, Happened, LegHandle, PlayId, RecordEnd, RecordOrder, Refused,
-    Stats,
+    CLIPS_MAX, Clip, Codec, Config, Engine, Happened, LegHandle, OnKey, PlayId, RecordEnd, RecordOrder,
+    Refused, Stats,
 };
 use aftercall_wire::Digit;
 use aftercall_wire::rtp::PayloadType;
@@ -45,7 +45,7 @@ fn closing_stats(stage: &Stage) -> Stats {
 fn a_prompt_arrives_whole_and_in_order_and_is_told_when_it_is_over() {
     let (stage, peer) = (Stage::new(), Peer::new());
     let (leg, _) = open(&stage, &peer);
-    leg.play(PlayId(7), vec![clip(LOUD, 50), clip(SOFT, 30)]).unwrap();
+    leg.play(PlayId(7), vec![clip(LOUD, 50), clip(SOFT, 30)], OnKey::PlayOn).unwrap();
     let first = peer.get_sound(LOUD);
     let packets: Vec<_> = (0..4).map(|_| peer.get()).collect();
     let sound: Vec<u8> = packets.iter().flat_map(|got| got.payload.clone()).collect();
@@ -63,7 +63,7 @@ fn a_prompt_arrives_whole_and_in_order_and_is_told_when_it_is_over() {
 fn a_press_is_told_once_and_a_stop_cuts_the_prompt() {
     let (stage, mut peer) = (Stage::new(), Peer::new());
     let (leg, port) = open(&stage, &peer);
-    leg.play(PlayId(1), vec![clip(LOUD, 60_000)]).unwrap();
+    leg.play(PlayId(1), vec![clip(LOUD, 60_000)], OnKey::PlayOn).unwrap();
     peer.get_sound(LOUD);
     let digit = Digit::from_char('3').unwrap();
     for report in Sender::new(8000, Duration::from_millis(20)).press(digit, Duration::from_millis(80), 9) {
@@ -76,6 +76,23 @@ fn a_press_is_told_once_and_a_stop_cuts_the_prompt() {
     leg.close();
     let stats = closing_stats(&stage);
     assert_eq!((stats.keys, stats.arrived.packets, stats.arrived.lost), (1, 6, 0));
+}
+
+#[test]
+fn a_key_cuts_what_may_be_cut_without_waiting_for_anybody() {
+    let (stage, mut peer) = (Stage::new(), Peer::new());
+    let (leg, port) = open(&stage, &peer);
+    leg.play(PlayId(1), vec![clip(LOUD, 60_000)], OnKey::Cut).unwrap();
+    peer.get_sound(LOUD);
+    let digit = Digit::from_char('3').unwrap();
+    for report in Sender::new(8000, Duration::from_millis(20)).press(digit, Duration::from_millis(80), 9) {
+        peer.send(port, EVENTS, &report.payload);
+    }
+    // Nobody takes an event or gives a command, and yet it is still.
+    peer.get_sound(SILENCE);
+    assert!(matches!(stage.next(), Happened::FirstPacket { .. }));
+    assert!(matches!(stage.next(), Happened::Key { cut: Some(PlayId(1)), .. }));
+    drop(leg);
 }
 
 #[test]
@@ -220,7 +237,7 @@ fn events_wait_for_room_and_come_in_order() {
     let peer = Peer::new();
     let (leg, _) = open(&stage, &peer);
     for play in 0..20 {
-        leg.play(PlayId(play), vec![]).unwrap();
+        leg.play(PlayId(play), vec![], OnKey::PlayOn).unwrap();
     }
     drop(leg);
     for play in 0..20 {
@@ -255,7 +272,7 @@ fn a_peer_whose_port_is_closed_is_counted_and_does_not_stop_the_leg() {
     peer.speak(port);
     assert!(matches!(stage.next(), Happened::FirstPacket { .. }));
     drop(peer);
-    leg.play(PlayId(1), vec![clip(LOUD, 100)]).unwrap();
+    leg.play(PlayId(1), vec![clip(LOUD, 100)], OnKey::PlayOn).unwrap();
     assert_eq!(stage.next(), Happened::Played { play: PlayId(1) });
     leg.close();
     assert!(closing_stats(&stage).send_faults > 0);
@@ -268,7 +285,7 @@ fn a_thread_that_fails_is_missed_and_its_legs_say_so() {
     let engine = Engine::start(config(fresh_ports(1)), sink).unwrap();
     assert_eq!(engine.load().threads, 1);
     let leg = engine.open(engine.reserve_port().unwrap(), agreed(Peer::new().address())).unwrap();
-    leg.play(PlayId(1), vec![]).unwrap();
+    leg.play(PlayId(1), vec![], OnKey::PlayOn).unwrap();
     assert_eq!(dead.recv_timeout(Duration::from_secs(5)), Err(RecvTimeoutError::Disconnected));
     assert_eq!(engine.load().threads, 0);
     assert_eq!(leg.stop(), Err(Refused::Stopped));
@@ -278,9 +295,9 @@ fn a_thread_that_fails_is_missed_and_its_legs_say_so() {
 fn too_many_clips_are_refused_and_nothing_changes() {
     let (stage, peer) = (Stage::new(), Peer::new());
     let (leg, _) = open(&stage, &peer);
-    leg.play(PlayId(1), vec![clip(LOUD, 60_000)]).unwrap();
+    leg.play(PlayId(1), vec![clip(LOUD, 60_000)], OnKey::PlayOn).unwrap();
     peer.get_sound(LOUD);
     let clips = vec![clip(SOFT, 10); CLIPS_MAX + 1];
-    assert_eq!(leg.play(PlayId(2), clips), Err(Refused::TooManyClips));
+    assert_eq!(leg.play(PlayId(2), clips, OnKey::PlayOn), Err(Refused::TooManyClips));
     assert_eq!(peer.get().payload, [LOUD; 160]);
 }

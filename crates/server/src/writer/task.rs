@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use aftercall_store::{BATCH_MAX, Store, StoreError, Write, Written};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{Full, Job, NotWritten};
@@ -34,6 +34,9 @@ pub(super) struct Task {
     pub(super) metrics: Arc<Metrics>,
     pub(super) well: Arc<AtomicBool>,
     pub(super) jobs: mpsc::Receiver<Job>,
+    /// Somebody waits for what is in the queue, or it is a whole batch.
+    pub(super) hurry: Arc<Notify>,
+    pub(super) gather: Duration,
     pub(super) stop: CancellationToken,
 }
 
@@ -59,6 +62,7 @@ impl Task {
                     }
                     let mut batch = Batch::default();
                     self.take(&mut batch, taken.drain(..));
+                    self.gather(&mut batch).await;
                     self.commit(batch).await;
                 }
                 // What is in the queue by now is still taken; nothing more comes in.
@@ -73,6 +77,19 @@ impl Task {
             batch.writes.push(job.write);
             batch.askers.push(job.asker);
         }
+    }
+
+    /// Lets a batch that nobody waits for grow a little.
+    async fn gather(&mut self, batch: &mut Batch) {
+        if batch.writes.len() >= BATCH_MAX || batch.askers.iter().any(Option::is_some) {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(self.gather) => {}
+            () = self.hurry.notified() => {}
+            () = self.stop.cancelled() => {}
+        }
+        self.top_up(batch);
     }
 
     /// Ends when every write is durable or given up.

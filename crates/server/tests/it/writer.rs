@@ -1,12 +1,13 @@
 //! The writer: nothing is acknowledged before it is durable, nothing taken is lost.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aftercall::clock::Clock;
 use aftercall::metrics::Metrics;
 use aftercall::writer::{Full, NotWritten, WRITES_QUEUED_MAX, Writer, WriterTask};
 use aftercall_core::{CallId, Score, TenantId};
-use aftercall_store::{Actor, Found, NewRating, Store, Write, Written};
+use aftercall_store::{Actor, BATCH_MAX, Found, NewRating, Store, Write, Written};
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
 use crate::folder::Folder;
@@ -84,6 +85,35 @@ async fn what_has_queued_becomes_one_batch_and_stopping_writes_all_of_it() {
     let found = writing.store.rating(&TenantId::default(), &CallId::new("c299").unwrap()).await.unwrap();
     assert!(matches!(found, Found::Live(_)));
     assert_eq!(writing.writer.ask(rate("late")).await, Err(NotWritten::NotTaken(Full::Stopped)));
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_gathers_until_somebody_does_or_a_batch_is_full() {
+    let Writing { task, store, folder, .. } = writing().await;
+    task.drain().await;
+    let metrics = Arc::new(Metrics::default());
+    let clock = Clock::set_to("2026-11-22T08:00:00Z".parse().unwrap());
+    let forever = Duration::from_secs(1_000_000);
+    let (writer, task) = Writer::start_gathering(store.clone(), clock, Arc::clone(&metrics), forever);
+    let mut handover = writer.handover();
+    handover.hand_over(rate("a"));
+    while metrics.writer.queued.get() > 0 {
+        tokio::task::yield_now().await;
+    }
+    handover.hand_over(rate("b"));
+    assert_eq!(metrics.writer.batches.get(), 0, "taken, and gathered");
+    assert!(matches!(writer.ask(rate("c")).await, Ok(Written::New(_))));
+    assert_eq!((metrics.writer.batches.get(), metrics.writer.committed.get()), (1, 3));
+    for number in 0..BATCH_MAX {
+        handover.hand_over(rate(&format!("full{number}")));
+    }
+    while metrics.writer.batches.get() < 2 {
+        tokio::task::yield_now().await;
+    }
+    handover.hand_over(rate("last"));
+    task.drain().await;
+    assert_eq!(metrics.writer.committed.get(), 3 + BATCH_MAX as u64 + 1);
+    drop(folder);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use aftercall_core::{Conversation, Order, Outcome, Spoken, What};
-use aftercall_media::{PlayId, RecordOrder, Refused};
+use aftercall_media::{OnKey, PlayId, RecordOrder, Refused};
 
 use super::call::{Call, CallNumber};
 use super::switchboard::{Switchboard, log_untaken};
@@ -37,7 +37,10 @@ impl Switchboard {
     fn carry_out(&mut self, number: CallNumber, order: Order, now: Duration) -> Vec<Outcome> {
         let Some(call) = self.calls.get_mut(&number) else { return Vec::new() };
         let done = match order {
-            Order::Play { play, say } => return self.play(number, play, &say, now),
+            Order::Play { play, say, interruptible } => {
+                let on_key = if interruptible { OnKey::Cut } else { OnKey::PlayOn };
+                return self.play(number, play, &say, on_key, now);
+            }
             Order::Stop => call.media().map_or(Ok(()), aftercall_media::LegHandle::stop),
             Order::Record { beep, longest, silence_after } => {
                 let order = RecordOrder { beep, longest, silence_after };
@@ -59,13 +62,20 @@ impl Switchboard {
         self.unless_refused(number, done, now)
     }
 
-    fn play(&mut self, number: CallNumber, play: u32, say: &[Spoken], now: Duration) -> Vec<Outcome> {
+    fn play(
+        &mut self,
+        number: CallNumber,
+        play: u32,
+        say: &[Spoken],
+        on_key: OnKey,
+        now: Duration,
+    ) -> Vec<Outcome> {
         let clips = self.parts.prompts.clips(say);
         let Some(call) = self.calls.get_mut(&number) else { return Vec::new() };
         if clips.is_empty() {
             return call.conversation.played(play, now);
         }
-        let done = call.media().map_or(Ok(()), |media| media.play(PlayId(play.into()), clips));
+        let done = call.media().map_or(Ok(()), |media| media.play(PlayId(play.into()), clips, on_key));
         self.unless_refused(number, done, now)
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::writer::words::Session;
 use aftercall_core::{Conversation, Effect, Key, Session as SurveySession, What};
-use aftercall_media::{Agreed, Engine, Event as MediaEvent, Happened, LegId, RecordEnd, Recording};
+use aftercall_media::{Agreed, Engine, Event as MediaEvent, Happened, LegId, PlayId, RecordEnd, Recording};
 
 use super::call::{Call, CallNumber, Comment, KeysFrom, Leg, Media};
 use super::later::{Hands, Later};
@@ -79,11 +79,14 @@ impl Switchboard {
     pub(super) fn on_media(&mut self, event: MediaEvent) {
         let Some(&number) = self.legs.get(&event.leg) else { return };
         match event.what {
-            Happened::Key { digit, .. } => self.on_key(number, KeysFrom::Rtp, digit.char()),
-            Happened::Played { play } => {
-                let play = u32::try_from(play.0).unwrap_or_default();
-                self.converse(number, |conversation, now| conversation.played(play, now));
+            Happened::Key { digit, cut, .. } => {
+                let counts = self.on_key(number, KeysFrom::Rtp, digit.char());
+                // What it cut is over, also where the key itself does not count.
+                if let (false, Some(play)) = (counts, cut) {
+                    self.on_played(number, play);
+                }
             }
+            Happened::Played { play } => self.on_played(number, play),
             Happened::Recorded { recording } => self.on_recording(number, recording),
             Happened::RtpSilence => self.fail(number, "rtp_timeout"),
             Happened::FirstPacket { .. } => {}
@@ -277,11 +280,19 @@ impl Switchboard {
         }
     }
 
-    fn on_key(&mut self, number: CallNumber, from: KeysFrom, key: char) {
+    /// Says whether the key counts.
+    fn on_key(&mut self, number: CallNumber, from: KeysFrom, key: char) -> bool {
         let takes = self.calls.get_mut(&number).is_some_and(|call| call.takes_keys(from));
-        if takes && let Ok(key) = Key::try_from(key) {
+        let key = Key::try_from(key).ok().filter(|_| takes);
+        if let Some(key) = key {
             self.converse(number, |conversation, now| conversation.key(key, now));
         }
+        key.is_some()
+    }
+
+    fn on_played(&mut self, number: CallNumber, play: PlayId) {
+        let play = u32::try_from(play.0).unwrap_or_default();
+        self.converse(number, |conversation, now| conversation.played(play, now));
     }
 
     fn on_transfer(&mut self, number: CallNumber, progress: Transfer) {
