@@ -33,6 +33,11 @@ impl<T> Slab<T> {
         self.places.get_mut(place as usize)?.as_deref_mut()
     }
 
+    /// What is in a place, to look at.
+    pub(crate) fn peek(&self, place: u32) -> Option<&T> {
+        self.places.get(place as usize)?.as_deref()
+    }
+
     /// Takes a thing out of its place for a while, so that it and others can be changed together.
     pub(crate) fn lift(&mut self, place: u32) -> Option<Box<T>> {
         self.places.get_mut(place as usize)?.take()

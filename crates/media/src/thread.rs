@@ -163,7 +163,11 @@ impl Worker {
         let moment = Moment { tick, ..self.moment() };
         let mut round = std::mem::take(&mut self.round);
         round.extend_from_slice(self.wheel.due(tick));
-        for place in round.drain(..) {
+        for (index, &place) in round.iter().enumerate() {
+            // By the time the next one is visited, it has come from memory.
+            if let Some(next) = round.get(index + 1).and_then(|&next| self.legs.peek(next)) {
+                sys::prefetch(next);
+            }
             let Some(mut seated) = self.legs.lift(place) else { continue };
             seated.visit(moment, &mut self.tools, &mut self.legs);
             if seated.tell_all(&self.given.sink) == Told::Everything && seated.port.is_none() {
@@ -179,6 +183,7 @@ impl Worker {
             }
             self.legs.lower(place, seated);
         }
+        round.clear();
         self.round = round;
         let board = &self.given.board;
         board.ticks.fetch_add(1, Ordering::Relaxed);
