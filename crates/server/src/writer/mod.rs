@@ -25,10 +25,11 @@ use crate::metrics::Metrics;
 /// comment (16 kB) they would be 64 MiB. At 20,000 rows a second it holds a fifth of a second.
 pub const WRITES_QUEUED_MAX: usize = 4096;
 
-/// How long the first write of a batch waits for company while nobody waits for it: a call in the survey
-/// hands over some five writes, and a commit costs as much with a dozen as with one. A power cut loses no
-/// more than was said in this time; callers hear nothing of it.
-pub const GATHER: Duration = Duration::from_millis(40);
+/// How long the first write of a batch waits for company while nobody waits for it: at 75 calls a second some
+/// thirty come in this time, and a commit costs little more with thirty than with one. An answer is on disk
+/// before the caller has heard the first word of "You rated"; a power cut takes no more with it than was
+/// pressed in its last tenth of a second.
+pub const GATHER: Duration = Duration::from_millis(100);
 
 /// Why a write was not taken, by what to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

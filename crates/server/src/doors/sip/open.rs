@@ -48,6 +48,10 @@ impl OpenDoor {
             Signalling::start(signalling_config(&config.sip, move || clock.elapsed())).await?;
         let (heard, media_events) = mpsc::channel(MEDIA_EVENTS_MAX);
         let media = media::Engine::start(media_config(&config)?, move |event| {
+            // The survey begins with the ACK, whether the caller has made a sound by then or not.
+            if matches!(event.what, media::Happened::FirstPacket { .. }) {
+                return Ok(());
+            }
             heard.try_send(event).or_else(|error| match error {
                 mpsc::error::TrySendError::Full(event) => Err(event),
                 mpsc::error::TrySendError::Closed(_) => Ok(()),
