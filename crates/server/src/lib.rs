@@ -15,4 +15,5 @@ pub mod prompts;
 pub mod secret;
 pub mod signalling;
 pub mod surveys;
+pub mod unusual;
 pub mod writer;

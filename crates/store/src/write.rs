@@ -86,6 +86,8 @@ pub struct Answered {
     pub state: OfferState,
     /// Whether the caller changed an answer given before.
     pub amends: bool,
+    /// What looked unusual to the door; kept with the rating that this makes.
+    pub flags: BTreeSet<Flag>,
     /// When.
     pub at: Timestamp,
 }
@@ -191,7 +193,7 @@ pub struct Erasure {
 }
 
 /// Who asked for a change through the API. It is kept in `cc_csat_log`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Actor {
     /// The holder of an API key.
     Key(KeyId),

@@ -20,6 +20,7 @@ use super::read::{Body, Id, Query};
 use super::view::RatingView;
 use super::{Api, forbidden, window};
 use crate::fields::{Fields, Given, parsed, text, whole};
+use crate::unusual::Rated;
 
 /// How far a client's clock may run ahead of ours: a rating is not lost for that.
 const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_secs(5);
@@ -164,19 +165,23 @@ pub async fn rate(
     if !who.may(Ask::Rate(queue.as_ref())) {
         return Err(forbidden());
     }
+    let agent = said.agent.value();
+    let source = api.unusual().source(who.actor);
+    let rated = Rated { tenant: &who.tenant, call: &call, agent: agent.as_ref(), source, caller: None };
+    let flags = api.unusual().rated(&rated, api.clock().elapsed());
     let rating = NewRating {
         tenant: who.tenant,
         call,
         score: said.score,
         comment: said.comment.value(),
-        agent: said.agent.value(),
+        agent,
         queue,
         created_at: said.created_at,
         key: said.key.value(),
         survey: said.survey.value(),
         channel: said.channel.value(),
         language: said.language.value(),
-        flags: Default::default(),
+        flags,
         actor: who.actor,
         at,
     };

@@ -34,6 +34,7 @@ use crate::config::Http;
 use crate::keys::KeyUses;
 use crate::metrics::Metrics;
 use crate::surveys::Surveys;
+use crate::unusual::Unusual;
 use crate::writer::Writer;
 
 /// What the API answers from.
@@ -53,6 +54,8 @@ pub struct Parts {
     pub surveys: Arc<Surveys>,
     /// Where the use of keys is noted.
     pub key_uses: KeyUses,
+    /// What looks unusual about ratings.
+    pub unusual: Arc<Unusual>,
 }
 
 /// The API's state. Clones share it.
@@ -72,6 +75,10 @@ impl Api {
 
     fn writer(&self) -> &Writer {
         &self.0.writer
+    }
+
+    fn unusual(&self) -> &Unusual {
+        &self.0.unusual
     }
 
     fn clock(&self) -> &Clock {

@@ -22,6 +22,7 @@ use crate::keys::KeyUses;
 use crate::metrics::Metrics;
 use crate::signalling::Listen;
 use crate::surveys::Surveys;
+use crate::unusual::Unusual;
 use crate::writer::Writer;
 
 /// Said at every start (trust.md).
@@ -52,12 +53,14 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
     let metrics = Arc::new(Metrics::default());
     let (writer, writer_task) = Writer::start(store.clone(), world.clock.clone(), Arc::clone(&metrics));
     let (key_uses, key_uses_task) = KeyUses::start(store.clone());
+    let unusual = Arc::new(Unusual::default());
     let parts = sip::Parts {
         config: Arc::clone(&config),
         surveys: Arc::clone(&installation.surveys),
         prompts: Arc::clone(&installation.prompts),
         writer: writer.clone(),
         metrics: Arc::clone(&metrics),
+        unusual: Arc::clone(&unusual),
         clock: world.clock.clone(),
     };
     let door = OpenDoor::open(parts).await?;
@@ -70,6 +73,7 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
         http: config.http.clone(),
         surveys: installation.surveys,
         key_uses,
+        unusual,
     }));
     world.out.write_all(banner.as_bytes())?;
     world.out.flush()?;

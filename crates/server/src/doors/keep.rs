@@ -1,8 +1,9 @@
 //! What a session says must be kept, as writes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::writer::words::{Answered, Ended, Offered, Put, Said, Session, Started, Write};
+use crate::writer::words::{Answered, Ended, Flag, Offered, Put, Said, Session, Started, Write};
 use aftercall_core::{Answer, Effect, Ending, OfferState};
 use jiff::Timestamp;
 
@@ -17,8 +18,8 @@ pub(super) fn suppressed(session: &Arc<Session>, reason: &str, at: Timestamp) ->
     Write::Offered(Offered { session: Arc::clone(session), put, at })
 }
 
-/// What was heard in a session.
-pub(super) fn effect(session: &Arc<Session>, effect: Effect, at: Timestamp) -> Write {
+/// What was heard in a session, and what looked unusual about it.
+pub(super) fn effect(session: &Arc<Session>, effect: Effect, flags: BTreeSet<Flag>, at: Timestamp) -> Write {
     let session = Arc::clone(session);
     let (Answer { question, key, score, value, main, state }, amends) = match effect {
         Effect::Started => return Write::Started(Started { session, at }),
@@ -35,6 +36,7 @@ pub(super) fn effect(session: &Arc<Session>, effect: Effect, at: Timestamp) -> W
         main,
         state,
         amends,
+        flags,
         at,
     })
 }

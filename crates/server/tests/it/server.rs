@@ -246,6 +246,11 @@ impl Server {
         states.pop()
     }
 
+    /// The session in which a call was asked.
+    pub(crate) fn session(&self, call: &str) -> String {
+        self.select("SELECT session_id FROM cc_csat_offers WHERE call_id = ?", call).remove(0)
+    }
+
     /// What is kept of a call once it is over: each score it had, and its ending. `5 completed`,
     /// `1 then 5 completed`, `- abandoned`. The API and the tables must agree.
     #[track_caller]

@@ -1,7 +1,5 @@
 //! What sessions tell: the funnel of a call, and the answers given in it (engine.md).
 
-use std::collections::BTreeSet;
-
 use aftercall_core::{OfferState, Score};
 use jiff::Timestamp;
 
@@ -243,6 +241,6 @@ fn created(new: &Answered, score: Score, id: RatingId) -> Rating {
         session: Some(new.session.id.clone()),
         question: Some(new.question.clone()),
         revision: 1,
-        flags: BTreeSet::new(),
+        flags: new.flags.clone(),
     }
 }

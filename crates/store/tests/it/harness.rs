@@ -185,6 +185,7 @@ pub(crate) fn answer(session: &Arc<Session>, number: u8, second: i64) -> Answere
         main: true,
         state: OfferState::Completed,
         amends: false,
+        flags: Default::default(),
         at: at(second),
     }
 }

@@ -9,6 +9,7 @@ use aftercall_media::{Agreed, LegHandle, LegId, Port};
 
 use super::negotiate::Local;
 use crate::signalling::CallKey;
+use crate::unusual::Source;
 
 /// Names a call while the process lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,6 +30,10 @@ pub(super) struct Call {
     pub(super) keys_from: Option<KeysFrom>,
     /// The comment that is being spoken or saved.
     pub(super) comment: Comment,
+    /// The PBX that the call comes from.
+    pub(super) source: Source,
+    /// Who calls, unless they asked not to be named.
+    pub(super) caller: Option<Source>,
     /// What is logged about the call is logged within this.
     pub(super) span: tracing::Span,
 }

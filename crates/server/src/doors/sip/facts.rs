@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Seen};
 use crate::signalling::{InviteRequest, Standing};
 use crate::surveys::Surveys;
+use crate::unusual::{Source, Unusual};
 
 /// A call as it came in: the request, and what was read out of it.
 pub(super) struct Incoming<'r> {
@@ -20,6 +21,8 @@ pub(super) struct Incoming<'r> {
     peer: TenantId,
     /// Who diverted the call here (RFC 5806): mostly the number that was dialled first.
     diverted_from: Option<String>,
+    /// Who calls, unless they asked not to be named.
+    caller: Option<String>,
 }
 
 /// Reads an INVITE. Identity headers count only from peers (trust.md): a stranger's call has its
@@ -45,7 +48,8 @@ pub(super) fn read<'r>(request: &'r InviteRequest, config: &Config, clock: &Cloc
         called: Uri::parse(&request.request_uri).ok().and_then(|uri| uri.called().map(str::to_owned)),
         unwanted: said.suppressed,
     };
-    Incoming { request, facts, peer, diverted_from: said.diverted_from }
+    let caller = said.caller.filter(|_| !said.private);
+    Incoming { request, facts, peer, diverted_from: said.diverted_from, caller }
 }
 
 fn said(request: &InviteRequest, config: &Config) -> CallFacts {
@@ -70,6 +74,11 @@ impl Incoming<'_> {
             header: &header,
         };
         plan(&self.facts, &seen, &self.peer, config, surveys)
+    }
+
+    /// Who calls, as far as that is to be known.
+    pub(super) fn caller(&self, unusual: &Unusual) -> Option<Source> {
+        self.caller.as_ref().map(|caller| unusual.source(caller))
     }
 
     /// The session to keep things under. A suppressed call has no survey.

@@ -30,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::prompts::Prompts;
 use crate::signalling::{Event, Signalling};
 use crate::surveys::Surveys;
+use crate::unusual::Unusual;
 use crate::writer::Writer;
 use later::Hands;
 use switchboard::Switchboard;
@@ -60,6 +61,8 @@ pub struct Parts {
     pub writer: Writer,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What looks unusual about ratings.
+    pub unusual: Arc<Unusual>,
     /// What time it is.
     pub clock: Clock,
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::writer::words::Session;
+use crate::writer::words::{Flag, Session};
 use aftercall_core::{Conversation, Effect, Key, Session as SurveySession, What};
 use aftercall_media::{Agreed, Engine, Event as MediaEvent, Happened, LegId, PlayId, RecordEnd, Recording};
 
@@ -16,6 +16,7 @@ use super::plan::{Chosen, Plan};
 use super::{Parts, RETRY_AFTER_SECONDS, facts};
 use crate::doors::keep;
 use crate::signalling::{CallKey, Ending, Event, InviteRequest, Refusal, Signalling, Transfer};
+use crate::unusual::{Rated, Source};
 use crate::writer::Handover;
 
 /// The calls and every way to find one.
@@ -159,7 +160,7 @@ impl Switchboard {
                 match self.answer(dialog, request) {
                     Ok(leg) => {
                         self.handover.hand_over(keep::offered(&session, at));
-                        self.admit(leg, session, chosen);
+                        self.admit(leg, session, chosen, facts.caller(&self.parts.unusual));
                     }
                     Err(Unanswered::Busy) => {
                         self.suppress(&session, "busy");
@@ -191,7 +192,7 @@ impl Switchboard {
         Ok(Leg { dialog, local, media: Media::Reserved { port, agreed }, peer: request.source })
     }
 
-    fn admit(&mut self, leg: Leg, kept: Arc<Session>, chosen: Chosen) {
+    fn admit(&mut self, leg: Leg, kept: Arc<Session>, chosen: Chosen, caller: Option<Source>) {
         self.last += 1;
         let number = CallNumber(self.last);
         let survey = chosen.survey.name();
@@ -199,6 +200,7 @@ impl Switchboard {
         let session = SurveySession::new(&chosen.survey, chosen.language.as_ref(), chosen.variables);
         let ends_at = self.parts.clock.elapsed() + self.parts.config.sip.max_call;
         self.dialogs.insert(leg.dialog, number);
+        let source = self.parts.unusual.source(leg.peer.ip());
         let call = Call {
             legs: vec![leg],
             kept,
@@ -207,6 +209,8 @@ impl Switchboard {
             due: None,
             keys_from: None,
             comment: Comment::None,
+            source,
+            caller,
             span,
         };
         self.calls.insert(number, call);
@@ -401,8 +405,23 @@ impl Switchboard {
             let reason = ending.reason.as_deref().unwrap_or_default();
             tracing::info!(parent: &call.span, state = ending.state.word(), reason, "the survey ended");
         }
+        let flags = match &effect {
+            Effect::Answer(answer) if answer.main => self.unusual(call),
+            _ => BTreeSet::new(),
+        };
         let at = self.parts.clock.now();
-        self.handover.hand_over(keep::effect(&call.kept, effect, at));
+        self.handover.hand_over(keep::effect(&call.kept, effect, flags, at));
+    }
+
+    fn unusual(&self, call: &Call) -> BTreeSet<Flag> {
+        let rated = Rated {
+            tenant: &call.kept.tenant,
+            call: &call.kept.call,
+            agent: call.kept.about.agent.as_ref(),
+            source: call.source,
+            caller: call.caller,
+        };
+        self.parts.unusual.rated(&rated, self.parts.clock.elapsed())
     }
 }
 

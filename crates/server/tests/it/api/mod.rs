@@ -66,6 +66,7 @@ impl Server {
             http: http.clone(),
             surveys: Arc::new(surveys),
             key_uses,
+            unusual: Arc::default(),
         }));
         Self { router, store, clock, metrics, http, writer_task, _folder: folder }
     }

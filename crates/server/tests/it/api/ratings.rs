@@ -1,5 +1,7 @@
 //! One call's rating: what POST, PUT, GET and DELETE make of it.
 
+use std::time::Duration;
+
 use axum::http::Method;
 use serde_json::{Value, json};
 
@@ -48,6 +50,23 @@ async fn a_rating_is_created_repeated_filled_in_contradicted_and_gone() {
     assert_eq!(told(&server.get("/cc/csat/call-1").await), "410");
     assert_eq!(server.delete("/cc/csat/call-1").await.status, 204, "erasing twice is erasing once");
     assert_eq!(told(&server.delete("/cc/csat/other").await), "404");
+}
+
+#[tokio::test]
+async fn a_burst_of_ratings_of_one_agent_is_noted_on_them_and_not_refused() {
+    let server = Server::start().await;
+    let mut noted = Vec::new();
+    for number in 0..12 {
+        let body = json!({"score": 5, "agent_id": "agent-001"});
+        // A repeat is no further rating.
+        server.post(&format!("/cc/csat/call-{number}"), body.clone()).await;
+        let answer = server.post(&format!("/cc/csat/call-{number}"), body).await;
+        noted.push(answer.json()["flags"].as_array().unwrap().contains(&json!("burst")));
+    }
+    assert_eq!(noted, [vec![false; 10], vec![true; 2]].concat());
+    server.clock.advance(Duration::from_secs(60));
+    let later = server.post("/cc/csat/later", json!({"score": 5, "agent_id": "agent-001"})).await;
+    assert_eq!(later.json()["flags"], json!(["no_call"]));
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ mod pcap;
 mod privacy;
 mod rtp;
 mod sipp;
+mod steps;
 mod surveys;
 mod tones;
 mod transcripts;

@@ -170,6 +170,21 @@ fn who_asks_whether_the_server_is_there_is_told() {
 }
 
 #[test]
+fn a_caller_who_rates_the_same_agent_often_is_noted_and_not_refused() {
+    let site = surveys::site();
+    let server = site.start();
+    let flags = |number: u32| {
+        let call = format!("again-{number}");
+        Caller::new(&server, &call, "csat-survey", "caller_stays").call("p 1");
+        assert_eq!(server.record(&call), "5 completed");
+        server.rating(&call).unwrap()["flags"].to_string()
+    };
+    let noted: Vec<_> = (1..=4).map(flags).collect();
+    assert_eq!(noted, ["[]", "[]", "[]", r#"["same_caller"]"#]);
+    server.stop();
+}
+
+#[test]
 fn a_call_that_is_never_acknowledged_is_hung_up_and_recorded() {
     let site = surveys::site();
     let server = site.start();
