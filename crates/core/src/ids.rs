@@ -31,12 +31,18 @@ macro_rules! outside_id {
     };
 }
 
-/// Names that an operator chooses: lower-case letters, digits, `-`, `_` and `.`.
+/// Names that an operator chooses: lower-case letters, digits, `-`, `_` and, but not in front, `.`: they are names
+/// of files and folders.
 macro_rules! name_id {
     ($(#[$doc:meta])* $name:ident) => {
-        text_id!($(#[$doc])* $name, |text: &str| check(text, NAME_CHARS_MAX, |c| {
-            c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.')
-        }));
+        text_id!($(#[$doc])* $name, |text: &str| {
+            if text.starts_with('.') {
+                return Err(IdFault::Character('.'));
+            }
+            check(text, NAME_CHARS_MAX, |c| {
+                c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.')
+            })
+        });
     };
 }
 

@@ -12,6 +12,9 @@ use std::str::FromStr;
 use aftercall_core::survey::fault::{Fault, Pointer, Segment, did_you_mean};
 use serde_json::{Map, Value};
 
+/// What the entries of a document of the API are called. Those of a configuration are keys.
+pub const DOCUMENT_NOUN: &str = "field";
+
 /// What was given for a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Given<T> {
@@ -234,9 +237,12 @@ impl<'v> Fields<'v, '_> {
         self.faults.push(Fault::new(pointer, format!("`{list}` {message}")));
     }
 
+    /// A document is told where the value belongs; a file has no line for what is not in it, so there it is
+    /// the table's.
     fn missing(&mut self, name: &str) {
         let message = format!("{} `{name}` is missing", self.noun);
-        self.faults.push(Fault::new(self.pointer.clone(), message));
+        let pointer = if self.noun == DOCUMENT_NOUN { self.at(name) } else { self.pointer.clone() };
+        self.faults.push(Fault::new(pointer, message));
     }
 
     fn at(&self, name: &str) -> Pointer {

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod logging;
 pub mod metrics;
 pub mod prompts;
+pub mod recordings;
 pub mod secret;
 pub mod signalling;
 pub mod surveys;

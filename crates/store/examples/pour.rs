@@ -75,6 +75,7 @@ fn rating(now: Timestamp, n: usize, all: usize) -> Result<Write, Box<dyn std::er
         channel: None,
         language: None,
         flags: BTreeSet::new(),
+        within: None,
         actor: Actor::Keyless,
         at: now,
     }))

@@ -130,6 +130,8 @@ pub struct NewRating {
     pub language: Option<Language>,
     /// What looked unusual to who received it; the store adds [`Flag::NoCall`] itself.
     pub flags: BTreeSet<Flag>,
+    /// The queues whose ratings the sender may see and fill in; `None`: every one, and those of no queue.
+    pub within: Option<Vec<QueueId>>,
     /// Who sent it.
     pub actor: Actor,
     /// When it arrived.
@@ -186,6 +188,8 @@ pub struct Erasure {
     pub tenant: TenantId,
     /// The call.
     pub call: CallId,
+    /// The queues whose ratings may be erased; `None`: every one, and those of no queue.
+    pub within: Option<Vec<QueueId>>,
     /// Who asked for it.
     pub actor: Actor,
     /// When it was asked for.
@@ -214,7 +218,7 @@ pub enum Written {
     New(Box<Rating>),
     /// `Rate`, `Replace`, `Answered`: nothing to change in the stored rating.
     Same(Box<Rating>),
-    /// `Rate`: it repeated the stored rating and knew more about it.
+    /// `Rate`, `Answered`: it repeated the stored rating and knew more about it.
     Filled(Box<Rating>),
     /// `Answered`: the session changed its own rating.
     Amended(Box<Rating>),
@@ -222,11 +226,13 @@ pub enum Written {
     Replaced(Box<Rating>),
     /// `Rate`, `Answered`: the stored rating says otherwise; nothing changed.
     Contradicts(Box<Rating>),
-    /// `Erase`: done.
-    Erased,
+    /// `Rate`: the call has a rating that the sender may not see; nothing changed.
+    OutOfReach,
+    /// `Erase`: done. What was answered in the call, for whoever keeps recordings of it.
+    Erased(Vec<Said>),
     /// Every kind about the rating or an answer: the call's rating was erased earlier; nothing changed.
     Gone,
-    /// `Replace`, `Erase`: nothing is known to change.
+    /// `Replace`, `Erase`: nothing is known that the sender may change.
     Absent,
     /// Every kind: there is no such tenant; nothing kept.
     UnknownTenant,

@@ -65,6 +65,15 @@ impl Who {
         matches!(self.role, Role::Viewer | Role::Admin)
     }
 
+    /// The queues beyond which no rating is theirs; `None`: every rating of their tenant is.
+    #[must_use]
+    pub fn within(&self) -> Option<Vec<QueueId>> {
+        match &self.role {
+            Role::Supervisor(own) => Some(own.clone()),
+            Role::Ingest | Role::Agent(_) | Role::Viewer | Role::Admin => None,
+        }
+    }
+
     /// Whether they may change those ratings that they see.
     #[must_use]
     pub fn changes_ratings(&self) -> bool {

@@ -28,7 +28,8 @@ const KEY_NEEDED: &str =
 const KEYLESS_WARNING: &str = "199 aftercall \"answered without a key because you are on this machine; everyone else needs one: aftercall key create\"";
 
 /// Headers that say that a request was passed on.
-const FORWARDED: [&str; 2] = ["forwarded", "x-forwarded-"];
+const FORWARDED: [&str; 7] =
+    ["forwarded", "x-forwarded-", "x-real-ip", "x-client-ip", "cf-connecting-ip", "true-client-ip", "via"];
 
 /// Where a connection came from.
 #[derive(Debug, Clone, Copy)]
@@ -214,6 +215,8 @@ mod tests {
             ("127.0.0.1", &[HERE, ("x-forwarded-for", "127.0.0.1")], false),
             ("127.0.0.1", &[HERE, ("x-forwarded-proto", "https")], false),
             ("127.0.0.1", &[HERE, ("x-forwarded-anything", "")], false),
+            ("127.0.0.1", &[HERE, ("x-real-ip", "127.0.0.1")], false),
+            ("127.0.0.1", &[HERE, ("via", "1.1 proxy")], false),
             ("127.0.0.1", &[HERE, ("origin", "http://127.0.0.1:8080")], true),
             ("127.0.0.1", &[HERE, ("origin", "http://127.0.0.1:9090")], false),
             ("127.0.0.1", &[HERE, ("origin", "https://evil.example")], false),

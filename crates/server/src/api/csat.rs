@@ -122,7 +122,11 @@ impl Said {
         let language = fields.given("language", parsed::<Language>);
         Some(Self {
             score: score?,
-            comment: comment?,
+            // An empty text says as much as none.
+            comment: match comment? {
+                Given::Value(comment) if comment.expose().is_empty() => Given::Null,
+                given => given,
+            },
             agent: agent?,
             queue: queue?,
             created_at: created_at?,
@@ -166,6 +170,7 @@ pub async fn rate(
         return Err(forbidden());
     }
     let agent = said.agent.value();
+    let (reads, within) = (who.reads_ratings(), who.within());
     let source = api.unusual().source(who.actor);
     let rated = Rated { tenant: &who.tenant, call: &call, agent: agent.as_ref(), source, caller: None };
     let flags = api.unusual().rated(&rated, api.clock().elapsed());
@@ -182,6 +187,7 @@ pub async fn rate(
         channel: said.channel.value(),
         language: said.language.value(),
         flags,
+        within,
         actor: who.actor,
         at,
     };
@@ -194,9 +200,14 @@ pub async fn rate(
             }
             Ok(response)
         }
-        Written::Same(stored) | Written::Filled(stored) => {
+        Written::Same(mut stored) | Written::Filled(mut stored) => {
+            // Who may only give ratings does not learn what a caller wrote by guessing the score.
+            if !reads && rating.comment.is_none() {
+                stored.comment = None;
+            }
             Ok(Json(RatingView::from(&*stored)).into_response())
         }
+        Written::OutOfReach => Err(forbidden()),
         Written::Contradicts(stored) => Err(Problem::contradiction(&stored, &differences(&rating, &stored))),
         other => Err(unusual(&other)),
     }
@@ -273,9 +284,9 @@ pub async fn replace(
     }
 }
 
-/// Erase a call's rating.
+/// Erase a call's rating and every answer given in it.
 ///
-/// Comment and caller are gone for good; the statistics follow. Erasing twice is erasing once.
+/// Comment, voice and caller are gone for good; the statistics follow. Erasing twice is erasing once.
 #[utoipa::path(
     delete, path = "/cc/csat/{call_id}", tag = "ratings", operation_id = "eraseRating",
     params(("call_id" = String, Path, description = "The call, percent-encoded")),
@@ -288,13 +299,13 @@ pub async fn erase(
     query: Query,
 ) -> Result<StatusCode, Problem> {
     query.nothing()?;
-    match changeable(&api, &who, &call).await {
-        Err(problem) if problem.kind() == Kind::Erased => return Ok(StatusCode::NO_CONTENT),
-        other => other?,
+    if !who.changes_ratings() {
+        return Err(forbidden());
     }
-    let erasure = Erasure { tenant: who.tenant, call, actor: who.actor, at: api.clock().now() };
+    let (within, at) = (who.within(), api.clock().now());
+    let erasure = Erasure { tenant: who.tenant, call, within, actor: who.actor, at };
     match api.writer().ask(Write::Erase(erasure)).await? {
-        Written::Erased | Written::Gone => Ok(StatusCode::NO_CONTENT),
+        Written::Erased(_) | Written::Gone => Ok(StatusCode::NO_CONTENT),
         other => Err(unusual(&other)),
     }
 }

@@ -20,6 +20,7 @@ use crate::doors::sip::{self, OpenDoor};
 use crate::installation::Installation;
 use crate::keys::KeyUses;
 use crate::metrics::Metrics;
+use crate::recordings::Recordings;
 use crate::signalling::Listen;
 use crate::surveys::Surveys;
 use crate::unusual::Unusual;
@@ -51,7 +52,9 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
     })?;
 
     let metrics = Arc::new(Metrics::default());
-    let (writer, writer_task) = Writer::start(store.clone(), world.clock.clone(), Arc::clone(&metrics));
+    let recordings = Recordings::within(&config.data_dir);
+    let clock = world.clock.clone();
+    let (writer, writer_task) = Writer::start(store.clone(), recordings.clone(), clock, Arc::clone(&metrics));
     let (key_uses, key_uses_task) = KeyUses::start(store.clone());
     let unusual = Arc::new(Unusual::default());
     let parts = sip::Parts {
@@ -60,6 +63,7 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
         prompts: Arc::clone(&installation.prompts),
         writer: writer.clone(),
         metrics: Arc::clone(&metrics),
+        recordings,
         unusual: Arc::clone(&unusual),
         clock: world.clock.clone(),
     };

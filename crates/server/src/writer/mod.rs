@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::recordings::Recordings;
 
 /// Writes that wait to be taken: 4096 of mostly ~400 bytes are under 2 MiB; if each had the longest
 /// comment (16 kB) they would be 64 MiB. At 20,000 rows a second it holds a fifth of a second.
@@ -79,14 +80,20 @@ struct Job {
 impl Writer {
     /// Starts the task, which gathers what nobody waits for during [`GATHER`].
     #[must_use]
-    pub fn start(store: Store, clock: Clock, metrics: Arc<Metrics>) -> (Self, WriterTask) {
-        Self::start_gathering(store, clock, metrics, GATHER)
+    pub fn start(
+        store: Store,
+        recordings: Recordings,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> (Self, WriterTask) {
+        Self::start_gathering(store, recordings, clock, metrics, GATHER)
     }
 
     /// Starts the task with another time to gather.
     #[must_use]
     pub fn start_gathering(
         store: Store,
+        recordings: Recordings,
         clock: Clock,
         metrics: Arc<Metrics>,
         gather: Duration,
@@ -101,7 +108,8 @@ impl Writer {
             metrics: Arc::clone(&metrics),
             well: Arc::clone(&well),
         };
-        let task = task::Task { store, clock, metrics, well, jobs, hurry, gather, stop: stop.clone() };
+        let task =
+            task::Task { store, recordings, clock, metrics, well, jobs, hurry, gather, stop: stop.clone() };
         (writer, WriterTask { stop, task: tokio::spawn(task.run()) })
     }
 

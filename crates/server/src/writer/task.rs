@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use aftercall_store::{BATCH_MAX, Store, StoreError, Write, Written};
+use aftercall_store::{BATCH_MAX, Said, Store, StoreError, Write, Written};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{Full, Job, NotWritten};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::recordings::Recordings;
 
 /// The first pause after a failed commit; each further one is twice as long.
 const PAUSE_FIRST: Duration = Duration::from_millis(10);
@@ -30,6 +31,7 @@ const LAST_TRIES: u32 = 8;
 
 pub(super) struct Task {
     pub(super) store: Store,
+    pub(super) recordings: Recordings,
     pub(super) clock: Clock,
     pub(super) metrics: Arc<Metrics>,
     pub(super) well: Arc<AtomicBool>,
@@ -140,7 +142,25 @@ impl Task {
         metrics.commit.observe(self.clock.elapsed().saturating_sub(began));
         metrics.batches.add(1);
         metrics.committed.add(writes.len() as u64);
+        for (write, written) in writes.iter().zip(&written) {
+            self.erase_recordings(write, written).await;
+        }
         Ok(written)
+    }
+
+    /// A voice that was erased, or came to a call that is erased or answered already, does not stay on disk.
+    async fn erase_recordings(&self, write: &Write, written: &Written) {
+        let gone: Vec<&Said> = match (write, written) {
+            (_, Written::Erased(answers)) => answers.iter().collect(),
+            (Write::Answered(answered), Written::Gone | Written::OtherSession) => vec![&answered.value],
+            _ => return,
+        };
+        for answer in gone {
+            if let Err(error) = self.recordings.erase(answer.expose()).await {
+                let file = answer.expose();
+                tracing::error!(%error, file, "a voice comment that was erased is still there: remove it by hand");
+            }
+        }
     }
 
     /// Tries the batch in ever smaller parts, in order, until each part went through or is one write

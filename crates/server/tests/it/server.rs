@@ -205,6 +205,13 @@ impl Server {
         (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
     }
 
+    /// Erases what callers of this call said; returns the status.
+    pub(crate) fn erase(&self, call: &str) -> u16 {
+        let config = ureq::Agent::config_builder().http_status_as_error(false);
+        let agent: ureq::Agent = config.timeout_global(Some(Duration::from_secs(20))).build().into();
+        agent.delete(format!("{}/cc/csat/{call}", self.http)).call().unwrap().status().as_u16()
+    }
+
     /// A document of the API that must be there.
     pub(crate) fn json(&self, path: &str) -> Value {
         let (status, body) = self.get(path);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aftercall::clock::Clock;
 use aftercall::metrics::Metrics;
+use aftercall::recordings::Recordings;
 use aftercall::writer::{Full, NotWritten, WRITES_QUEUED_MAX, Writer, WriterTask};
 use aftercall_core::{CallId, Score, TenantId};
 use aftercall_store::{Actor, BATCH_MAX, Found, NewRating, Store, Write, Written};
@@ -25,7 +26,8 @@ async fn writing() -> Writing {
     let store = Store::open(&folder.database()).await.unwrap();
     let metrics = Arc::new(Metrics::default());
     let clock = Clock::set_to("2026-11-22T08:00:00Z".parse().unwrap());
-    let (writer, task) = Writer::start(store.clone(), clock, Arc::clone(&metrics));
+    let (writer, task) =
+        Writer::start(store.clone(), Recordings::within(folder.path()), clock, Arc::clone(&metrics));
     Writing { writer, task, store, metrics, folder }
 }
 
@@ -56,6 +58,7 @@ fn rate(call: &str) -> Write {
         channel: None,
         language: None,
         flags: Default::default(),
+        within: None,
         actor: Actor::Keyless,
         at,
     })
@@ -94,7 +97,13 @@ async fn what_nobody_waits_for_gathers_until_somebody_does_or_a_batch_is_full() 
     let metrics = Arc::new(Metrics::default());
     let clock = Clock::set_to("2026-11-22T08:00:00Z".parse().unwrap());
     let forever = Duration::from_secs(1_000_000);
-    let (writer, task) = Writer::start_gathering(store.clone(), clock, Arc::clone(&metrics), forever);
+    let (writer, task) = Writer::start_gathering(
+        store.clone(),
+        Recordings::within(folder.path()),
+        clock,
+        Arc::clone(&metrics),
+        forever,
+    );
     let mut handover = writer.handover();
     handover.hand_over(rate("a"));
     while metrics.writer.queued.get() > 0 {

@@ -1,5 +1,7 @@
 //! Ratings from outside a session: `POST`, `PUT` and `DELETE` (csat.md, 2.4).
 
+use aftercall_core::QueueId;
+
 use crate::ids::Ids;
 use crate::rating::{Flag, Rating};
 use crate::rules::{By, Entry, Known, Op};
@@ -22,6 +24,9 @@ impl Known {
             self.rating = Some(rating.clone());
             return Written::New(Box::new(rating));
         };
+        if !holds(new.within.as_deref(), stored.queue.as_ref()) {
+            return Written::OutOfReach;
+        }
         match compare(stored, new) {
             Compared::Contradicts => Written::Contradicts(Box::new(stored.clone())),
             Compared::Same => Written::Same(Box::new(stored.clone())),
@@ -54,12 +59,15 @@ impl Known {
         if self.erased {
             return Written::Gone;
         }
-        let rating = self.rating.take();
-        if rating.is_none() && self.answers.is_empty() {
+        let offered = || self.offer.as_ref().and_then(|offer| offer.about.queue.as_ref());
+        let queue = self.rating.as_ref().map_or_else(offered, |rating| rating.queue.as_ref());
+        let nothing = self.rating.is_none() && self.answers.is_empty();
+        if nothing || !holds(erasure.within.as_deref(), queue) {
             return Written::Absent;
         }
+        let rating = self.rating.take();
         // The offer stays: that a call was offered a survey says nothing of what its caller said.
-        self.answers.clear();
+        let answers = std::mem::take(&mut self.answers).into_values().map(|answer| answer.value).collect();
         self.erased = true;
         log.push(Entry {
             call: erasure.call.clone(),
@@ -75,8 +83,13 @@ impl Known {
             by: By::Api(erasure.actor),
             reason: None,
         });
-        Written::Erased
+        Written::Erased(answers)
     }
+}
+
+/// Whether a queue is one of those, if any are named.
+fn holds(within: Option<&[QueueId]>, queue: Option<&QueueId>) -> bool {
+    within.is_none_or(|queues| queue.is_some_and(|queue| queues.contains(queue)))
 }
 
 /// How a rating that arrives stands to the one that is there.
@@ -129,7 +142,7 @@ fn compare(stored: &Rating, new: &NewRating) -> Compared {
 }
 
 /// Fills in what is absent; false when both are there and differ.
-fn merge<T: Clone + PartialEq>(stored: &mut Option<T>, given: Option<&T>) -> bool {
+pub(super) fn merge<T: Clone + PartialEq>(stored: &mut Option<T>, given: Option<&T>) -> bool {
     match (&*stored, given) {
         (Some(old), Some(new)) => old == new,
         (None, Some(new)) => {

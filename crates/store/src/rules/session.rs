@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use crate::ids::Ids;
 use crate::rating::Rating;
+use crate::rules::rating::merge;
 use crate::rules::{By, Entry, Known, Op};
 use crate::session::{Answer, Offer, Session};
 use crate::stamp::to_micros;
@@ -112,8 +113,15 @@ impl Known {
                 return Written::Amended(Box::new(stored.clone()));
             }
             Standing::Repeats => return Written::Same(Box::new(stored.clone())),
-            // A rating that says the same contradicts nothing, whoever gave it.
-            _ if stored.score == score => return Written::Same(Box::new(stored.clone())),
+            // A rating that says the same contradicts nothing, whoever gave it; the call itself may know more.
+            _ if stored.score == score => {
+                if !fill(stored, new) {
+                    return Written::Same(Box::new(stored.clone()));
+                }
+                stored.revision += 1;
+                log.push(Entry::of(stored, Op::Filled, Some(score), by, new.at));
+                return Written::Filled(Box::new(stored.clone()));
+            }
             Standing::TooLate => "session_ended",
             _ if stored.session.is_none() => "rated_through_api",
             _ if own => "other_question",
@@ -221,6 +229,22 @@ fn answer(new: &Answered) -> Answer {
         main: new.main,
         answered_at: to_micros(new.at),
     }
+}
+
+/// Fills in what a rating lacks and the session knows; says whether that was anything.
+fn fill(stored: &mut Rating, new: &Answered) -> bool {
+    let about = &new.session.about;
+    let before = stored.clone();
+    if stored.survey.is_none() {
+        stored.survey_version = about.survey_version;
+    }
+    merge(&mut stored.agent, about.agent.as_ref());
+    merge(&mut stored.queue, about.queue.as_ref());
+    merge(&mut stored.survey, about.survey.as_ref());
+    merge(&mut stored.channel, about.channel.as_ref());
+    merge(&mut stored.language, about.language.as_ref());
+    merge(&mut stored.key, new.key.as_ref());
+    *stored != before
 }
 
 fn created(new: &Answered, score: Score, id: RatingId) -> Rating {

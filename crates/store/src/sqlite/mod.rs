@@ -14,10 +14,11 @@ use std::fmt;
 use std::fs::OpenOptions;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection as _, SqlitePool, SqliteTransaction};
 
 use crate::error::StoreError;
 use crate::ids::Ids;
@@ -46,6 +47,8 @@ const WAL_BYTES_KEPT: &str = "67108864";
 pub struct Sqlite {
     writer: SqlitePool,
     readers: SqlitePool,
+    /// Something failed since the writing connection was last looked at.
+    doubtful: Arc<AtomicBool>,
     path: Arc<str>,
     ids: Arc<Ids>,
 }
@@ -66,16 +69,17 @@ impl Sqlite {
         make(path).map_err(|error| StoreError::Unusable { path: path.to_owned(), why: error.to_string() })?;
         // SQLite does not wait by itself where two programs turn a fresh file to WAL at the same time, or
         // one of them leaves as the other enters: one is told at once that the file is locked.
-        let patiently = async {
-            loop {
-                match Self::open_once(path, wait).await {
-                    Err(StoreError::Locked { .. }) => tokio::time::sleep(LOCK_PAUSE).await,
-                    settled => return settled,
-                }
+        let mut waited = std::pin::pin!(tokio::time::sleep(wait));
+        loop {
+            let outcome = Self::open_once(path, wait).await;
+            if !matches!(outcome, Err(StoreError::Locked { .. })) || waited.is_elapsed() {
+                return outcome;
             }
-        };
-        let given_up = |_| Err(StoreError::Locked { path: path.to_owned() });
-        tokio::time::timeout(wait, patiently).await.unwrap_or_else(given_up)
+            tokio::select! {
+                () = &mut waited => {}
+                () = tokio::time::sleep(LOCK_PAUSE) => {}
+            }
+        }
     }
 
     async fn open_once(path: &str, wait: Duration) -> Result<Self, StoreError> {
@@ -113,7 +117,7 @@ impl Sqlite {
         }
         drop(connection);
         let readers = pool().max_connections(READERS).connect_lazy_with(options.pragma("query_only", "1"));
-        Ok(Self { writer, readers, path: path.into(), ids: Arc::new(Ids::new()) })
+        Ok(Self { writer, readers, doubtful: Arc::default(), path: path.into(), ids: Arc::new(Ids::new()) })
     }
 
     pub(crate) async fn close(&self) {
@@ -121,8 +125,26 @@ impl Sqlite {
         self.writer.close().await;
     }
 
+    /// A transaction in which nobody else writes.
+    async fn begin(&self) -> Result<SqliteTransaction<'static>, Fault> {
+        // Of a full disk or a failing one SQLite ends the transaction by itself (sqlite.org/lang_transaction.html,
+        // section 3), and the driver goes on counting one that is not there: begin anew.
+        if self.doubtful.swap(false, Relaxed) {
+            let mut connection = self.writer.acquire().await?;
+            // Whatever was still to be rolled back has been, once this is answered.
+            connection.ping().await?;
+            if connection.is_in_transaction() {
+                connection.close().await?;
+            }
+        }
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
     /// Tells an inner fault to the outside, with the file it is about.
     fn told<T>(&self, outcome: Result<T, Fault>) -> Result<T, StoreError> {
+        if outcome.is_err() {
+            self.doubtful.store(true, Relaxed);
+        }
         outcome.map_err(|fault| fault.told(&self.path))
     }
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use aftercall_core::stats::WeekStart;
 use aftercall_core::{Score, TenantId};
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
@@ -10,6 +11,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::*;
 use crate::error::NextMove;
 use crate::rating::Found;
+use crate::tenant::{Tenant, Zone};
 use crate::write::{Actor, NewRating, Write, Written};
 
 /// A folder that goes when the test does.
@@ -48,6 +50,7 @@ fn rate(call: &str, comment: &str) -> Write {
         channel: None,
         language: None,
         flags: std::collections::BTreeSet::new(),
+        within: None,
         actor: Actor::Keyless,
         at: "2026-11-22T08:00:00Z".parse().unwrap(),
     })
@@ -119,6 +122,32 @@ async fn a_full_disk_is_told_nothing_of_the_batch_is_kept_and_space_is_all_it_ne
     assert_eq!(usize::try_from(count).unwrap(), kept.len() + refused.len());
     let mut writer = store.writer.acquire().await.unwrap();
     assert_eq!(pragma(&mut writer, "PRAGMA integrity_check").await, "ok");
+}
+
+/// A full disk, a failing one and want of memory make SQLite end a transaction by itself. A trigger does the
+/// same on demand.
+#[tokio::test]
+async fn a_transaction_that_sqlite_ended_by_itself_is_not_the_last_one() {
+    let home = Home::new("ended");
+    let store = Sqlite::open(&home.path()).await.unwrap();
+    let also = |sql: &'static str| sqlx::raw_sql(sql).execute(&store.writer);
+    also("CREATE TRIGGER disk BEFORE INSERT ON cc_csat BEGIN SELECT RAISE(ROLLBACK, 'no space'); END")
+        .await
+        .unwrap();
+    let tenant = Tenant {
+        id: "other".parse().unwrap(),
+        time_zone: Zone::new("UTC").unwrap(),
+        week_start: WeekStart::Monday,
+    };
+    let at = "2026-11-22T08:00:00Z".parse().unwrap();
+    for again in 0..3 {
+        let refused = store.write(&[rate("c1", "")]).await.unwrap_err();
+        assert!(matches!(&refused, StoreError::Failed { what, .. } if what == "no space"), "{refused:?}");
+        // Whoever writes next is not its victim.
+        assert_eq!(store.create_tenant(&tenant, at).await, Ok(again == 0));
+    }
+    also("DROP TRIGGER disk").await.unwrap();
+    assert!(matches!(store.write(&[rate("c1", "")]).await.unwrap()[..], [Written::New(_)]));
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{SqliteConnection, SqliteTransaction};
 
 use crate::error::StoreError;
 use crate::ids::Ids;
@@ -49,17 +49,22 @@ impl Sqlite {
     async fn commit(&self, batch: &[Write]) -> Result<Vec<Written>, Fault> {
         let mut transaction = self.begin().await?;
         let mut ledgers = load(&mut transaction, batch).await?;
-        let written = batch.iter().map(|write| happen(&mut ledgers, &self.ids, write)).collect();
+        let written: Vec<Written> =
+            batch.iter().map(|write| happen(&mut ledgers, &self.ids, write)).collect();
         for (tenant, ledger) in &ledgers {
             self.keep(&mut transaction, tenant, ledger).await?;
         }
         transaction.commit().await?;
+        if written.iter().any(|written| matches!(written, Written::Erased(_))) {
+            self.empty_log().await;
+        }
         Ok(written)
     }
 
-    /// A transaction in which nobody else writes.
-    pub(super) async fn begin(&self) -> Result<SqliteTransaction<'static>, Fault> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    /// What was erased is gone from the file's pages; here it goes from the log that runs ahead of the file,
+    /// too. Where another program reads just then, the next erasure or checkpoint does it.
+    async fn empty_log(&self) {
+        sqlx::raw_sql(sql::EMPTY_LOG).execute(&self.writer).await.ok();
     }
 
     async fn keep(

@@ -213,7 +213,20 @@ impl Card {
             return self.told("amended", call);
         }
         if *stored == score {
-            return self.told("same", call);
+            let key = char::from(b'6' - score).to_string();
+            let mut known = vec![("agent", "a1"), ("queue", "q1"), ("channel", "phone"), ("language", "zh")];
+            known.push(("key", key.as_str()));
+            if !fields.contains_key("survey") {
+                known.extend([("survey", "csat-survey"), ("version", "3")]);
+            }
+            known.retain(|(name, _)| !fields.contains_key(*name));
+            if known.is_empty() {
+                return self.told("same", call);
+            }
+            fields.extend(known.into_iter().map(|(name, value)| (name, value.to_owned())));
+            *revision += 1;
+            log.push(format!("c{call} filled {revision} {stored} {score}"));
+            return self.told("filled", call);
         }
         log.push(format!("c{call} conflict {revision} {stored} {score}"));
         self.told("contradicts", call)
@@ -287,8 +300,11 @@ impl Card {
         let (revision, score) =
             self.rating.as_ref().map_or((1, "-".to_owned()), |(s, _, r)| (r + 1, s.to_string()));
         log.push(format!("c{call} deleted {revision} {score} -"));
+        // The extra question's before the rating's: in the order of their names.
+        let said: Vec<String> =
+            self.answers.values().map(|(_, score, _)| format!(" label {score}")).collect();
         *self = Self { erased: true, offer: self.offer.take(), ..Self::default() };
-        "Erased".to_owned()
+        format!("Erased{}", said.concat())
     }
 
     fn told(&self, word: &str, call: u8) -> String {

@@ -113,6 +113,7 @@ pub(crate) fn rating(text: &str, second: i64) -> NewRating {
         channel: None,
         language: None,
         flags: BTreeSet::new(),
+        within: None,
         actor: Actor::Keyless,
         at: at(second),
     };
@@ -139,7 +140,7 @@ pub(crate) fn post(text: &str, second: i64) -> Write {
 
 pub(crate) fn erase(call: &str, second: i64) -> Write {
     let (call, actor) = (call.parse().unwrap(), Actor::Keyless);
-    Write::Erase(Erasure { tenant: tenant(), call, actor, at: at(second) })
+    Write::Erase(Erasure { tenant: tenant(), call, within: None, actor, at: at(second) })
 }
 
 /// A session of a call about agent `a1` in queue `q1`.
@@ -201,6 +202,10 @@ pub(crate) fn amended(session: &Arc<Session>, number: u8, second: i64) -> Write 
 /// What came of one write, the ratings in it as [`show`] has them.
 pub(crate) fn told(written: &Written) -> String {
     match written {
+        Written::Erased(answers) => {
+            let said: Vec<_> = answers.iter().map(|said| format!(" {}", said.expose())).collect();
+            format!("Erased{}", said.concat())
+        }
         Written::New(rating) => format!("new: {}", show(rating)),
         Written::Same(rating) => format!("same: {}", show(rating)),
         Written::Filled(rating) => format!("filled: {}", show(rating)),

@@ -1,6 +1,6 @@
 //! POST, PUT and DELETE: csat.md 2.4, line by line.
 
-use aftercall_store::{Actor, Change, Comment, Flag, Replacement, Write, Written};
+use aftercall_store::{Actor, Change, Comment, Erasure, Flag, NewRating, Replacement, Write, Written};
 
 use crate::harness::*;
 
@@ -157,16 +157,17 @@ async fn what_was_erased_is_gone_for_good_and_the_log_keeps_no_word_of_the_calle
         ],
     )
     .await;
-    assert_eq!(&told[3..], ["Erased", "Gone", "Gone", "Gone", "Gone", "Gone", "Gone", "Absent"]);
+    assert_eq!(&told[3..], ["Erased label 4", "Gone", "Gone", "Gone", "Gone", "Gone", "Gone", "Absent"]);
     assert_eq!(told[0], "Absent");
     assert_eq!(found(&store, "c1").await, "Erased");
     assert_eq!(found(&store, "c2").await, "Never");
     assert_eq!(store.answers(&tenant(), &"c1".parse().unwrap()).await.unwrap(), vec![]);
     assert_eq!(home.sql("SELECT * FROM cc_csat").await, Vec::<String>::new());
-    // Nowhere in the file either: SQLite is told to overwrite what it frees.
-    store.close().await;
-    let bytes = std::fs::read(home.path()).unwrap();
-    assert!(!bytes.windows(6).any(|window| window == b"secret"));
+    // Nowhere in the file either, nor in the log that runs ahead of it, while the server goes on.
+    for file in [home.path(), home.path().with_extension("db-wal")] {
+        let bytes = std::fs::read(&file).unwrap();
+        assert!(!bytes.windows(6).any(|window| window == b"secret"), "{}", file.display());
+    }
 }
 
 #[tokio::test]
@@ -177,8 +178,42 @@ async fn erasing_takes_answers_along_even_where_no_rating_was_given() {
     let mut nps = answer(&s1, 5, 1);
     (nps.question, nps.main) = ("nps".to_owned(), false);
     let told = write(&store, vec![Write::Answered(nps), erase("c1", 2), post("c1 5", 3)]).await;
-    assert_eq!(told, ["Recorded", "Erased", "Gone"]);
+    assert_eq!(told, ["Recorded", "Erased label 5", "Gone"]);
     assert_eq!(home.sql("SELECT COUNT(*) FROM cc_csat_answers").await, ["0"]);
+}
+
+#[tokio::test]
+async fn who_is_for_some_queues_reaches_no_other_rating_by_posting_or_erasing() {
+    let home = Home::new();
+    let store = home.open().await;
+    let of_sales = |write: Write| match write {
+        Write::Rate(new) => Write::Rate(NewRating { within: Some(vec!["sales".parse().unwrap()]), ..new }),
+        Write::Erase(old) => Write::Erase(Erasure { within: Some(vec!["sales".parse().unwrap()]), ..old }),
+        other => other,
+    };
+    let s1 = session("c3", "s1");
+    let mut nps = answer(&s1, 5, 1);
+    (nps.question, nps.main) = ("nps".to_owned(), false);
+    let told = write(
+        &store,
+        vec![
+            post("c1 5 comment=secret", 0),
+            post("c2 5 queue=sales", 0),
+            Write::Answered(nps),
+            of_sales(post("c1 5 queue=sales", 1)),
+            of_sales(post("c1 4", 2)),
+            of_sales(erase("c1", 3)),
+            of_sales(erase("c3", 3)),
+            of_sales(post("c2 5 agent=a1", 4)),
+            of_sales(erase("c2", 5)),
+            of_sales(erase("c2", 6)),
+        ],
+    )
+    .await;
+    assert_eq!(told[3..7], ["OutOfReach", "OutOfReach", "Absent", "Absent"]);
+    assert!(told[7].starts_with("filled: c2 5"), "{}", told[7]);
+    assert_eq!(told[8..], ["Erased", "Gone"]);
+    assert_eq!(home.sql("SELECT call_id, queue_id, comment FROM cc_csat").await, ["c1 - secret"]);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What sessions tell: the funnel and the answers of engine.md.
 
 use aftercall_core::OfferState;
-use aftercall_store::{Answered, Said, Write};
+use aftercall_store::{Answered, Flag, Said, Write};
 
 use crate::harness::*;
 
@@ -56,6 +56,32 @@ async fn hearing_a_whole_session_twice_changes_nothing() {
         home.sql("SELECT op, revision, old_score, new_score, actor FROM cc_csat_log ORDER BY log_id").await,
         ["created 1 - 1 session:s1", "amended 2 1 4 session:s1", "amended 3 4 2 session:s1"]
     );
+}
+
+#[tokio::test]
+async fn a_call_fills_in_what_the_api_did_not_know_when_both_say_the_same() {
+    let home = Home::new();
+    let store = home.open().await;
+    let s1 = session("c1", "s1");
+    let mut flagged = answer(&session("c2", "s2"), 4, 3);
+    flagged.flags.insert(Flag::SameCaller);
+    let told = write(
+        &store,
+        vec![
+            post("c1 4 agent=a9", 0),
+            answered(&s1, 4, 1),
+            answered(&s1, 4, 2),
+            Write::Answered(flagged),
+            post("c3 5", 4),
+            answered(&session("c3", "s3"), 4, 5),
+        ],
+    )
+    .await;
+    assert!(told[1].starts_with("filled: c1 4 agent=a9 queue=q1"), "{}", told[1]);
+    assert!(told[2].starts_with("same: "), "{}", told[2]);
+    assert!(told[5].starts_with("contradicts: c3 5"), "{}", told[5]);
+    let flags = "SELECT call_id, flags, revision FROM cc_csat ORDER BY call_id";
+    assert_eq!(home.sql(flags).await, ["c1 no_call 2", "c2 same_caller 1", "c3 no_call 1"]);
 }
 
 #[tokio::test]

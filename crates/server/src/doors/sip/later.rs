@@ -1,6 +1,5 @@
 //! What must not be waited for: webhooks and the disk. Each comes back as a [`Later`].
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +9,9 @@ use serde_json::json;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::call::{Call, CallNumber};
-use super::recording;
 use crate::clock::Clock;
 use crate::doors::webhook;
+use crate::recordings::Recordings;
 
 /// Things done at once, each on a thread of its own while it blocks: 64 callers waiting for a webhook.
 /// More wait their turn; their time runs.
@@ -36,15 +35,15 @@ pub(super) enum Later {
 pub(super) struct Hands {
     results: mpsc::Sender<Later>,
     places: Arc<Semaphore>,
-    data_dir: Arc<PathBuf>,
+    recordings: Recordings,
     clock: Clock,
 }
 
 impl Hands {
-    pub(super) fn new(data_dir: PathBuf, clock: Clock) -> (Self, mpsc::Receiver<Later>) {
+    pub(super) fn new(recordings: Recordings, clock: Clock) -> (Self, mpsc::Receiver<Later>) {
         let (results, receiver) = mpsc::channel(RESULTS_MAX);
         let places = Arc::new(Semaphore::new(AT_ONCE_MAX));
-        (Self { results, places, data_dir: Arc::new(data_dir), clock }, receiver)
+        (Self { results, places, recordings, clock }, receiver)
     }
 
     /// Tells a webhook what is known of this call.
@@ -73,13 +72,13 @@ impl Hands {
     /// Puts a comment on disk, if anything was said.
     pub(super) fn save(&self, number: CallNumber, session: &Session, question: &str, recording: Recording) {
         let seconds = u32::try_from(recording.samples.len().div_ceil(8_000)).unwrap_or(u32::MAX);
-        let reference = recording::reference(session, question, self.clock.now());
-        let data_dir = Arc::clone(&self.data_dir);
+        let reference = Recordings::reference(session, question, self.clock.now());
+        let recordings = self.recordings.clone();
         self.spawn(move || {
             if recording.voiced.is_zero() {
                 return Later::Saved { call: number, reference: None, seconds: 0 };
             }
-            match recording::save(&data_dir, &reference, &recording) {
+            match recordings.save(&reference, &recording) {
                 Ok(()) => Later::Saved { call: number, reference: Some(reference), seconds },
                 Err(error) => {
                     tracing::error!(%error, "a voice comment could not be kept: look at the data folder");

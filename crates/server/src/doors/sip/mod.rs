@@ -11,7 +11,6 @@ mod negotiate;
 mod open;
 mod orders;
 mod plan;
-mod recording;
 mod switchboard;
 
 use std::num::NonZeroU32;
@@ -28,6 +27,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::prompts::Prompts;
+use crate::recordings::Recordings;
 use crate::signalling::{Event, Signalling};
 use crate::surveys::Surveys;
 use crate::unusual::Unusual;
@@ -61,6 +61,8 @@ pub struct Parts {
     pub writer: Writer,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Where voice comments are kept.
+    pub recordings: Recordings,
     /// What looks unusual about ratings.
     pub unusual: Arc<Unusual>,
     /// What time it is.
@@ -75,7 +77,7 @@ struct SipDoor {
 
 impl SipDoor {
     fn new(parts: Parts, signalling: Signalling, media: Engine) -> Self {
-        let (later, results) = Hands::new(parts.config.data_dir.clone(), parts.clock.clone());
+        let (later, results) = Hands::new(parts.recordings.clone(), parts.clock.clone());
         Self { switchboard: Switchboard::new(parts, signalling, media, later), results }
     }
 

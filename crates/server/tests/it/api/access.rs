@@ -53,7 +53,7 @@ const TABLE: &[(&str, &str, &str, [u16; 8])] = &[
     ("GET", "/nowhere", "",                                 [401, 404, 404, 404, 404, 404, 404, 404]),
     ("PATCH", "/cc/csat/mine", "",                          [401, 405, 405, 405, 405, 405, 405, 405]),
     ("DELETE", "/cc/csat/never", "",                        [401, 403, 403, 403, 404, 404, 404, 404]),
-    ("DELETE", "/cc/csat/erased", "",                       [401, 403, 403, 403, 404, 204, 404, 204]),
+    ("DELETE", "/cc/csat/erased", "",                       [401, 403, 403, 403, 204, 204, 404, 204]),
     ("DELETE", "/cc/csat/theirs", "",                       [401, 403, 403, 403, 404, 204, 204, 204]),
 ];
 
@@ -138,6 +138,50 @@ async fn lists_and_results_hold_only_what_the_key_opens() {
         assert_eq!(agent["rating_count"], of_a1, "{who}");
         assert_eq!(agent["trend"]["points"][0]["rating_count"], of_a1, "{who}");
     }
+}
+
+/// A key with this role, and what it says when it asks.
+async fn asks_with(server: &Server, role: Role) -> impl Fn(Ask) -> Ask {
+    let key = server.key("default", role).await;
+    move |ask| ask.from("198.51.100.7:5000").key(&key)
+}
+
+#[tokio::test]
+async fn a_supervisor_gets_no_hold_of_a_rating_outside_their_queues() {
+    let server = Server::start().await;
+    let body = json!({"score": 4, "comment": "secret"});
+    assert_eq!(server.post("/cc/csat/nobodys", body).await.status, 201);
+    let supervisor = asks_with(&server, Role::Supervisor(vec![queue("q1")])).await;
+    for score in 1..=5 {
+        let guess = json!({"score": score, "queue_id": "q1"});
+        let answer =
+            supervisor(Ask::new(Method::POST, "/cc/csat/nobodys").json(guess)).send(&server.router).await;
+        assert_eq!(answer.status, 403, "{score}");
+    }
+    let erased = supervisor(Ask::new(Method::DELETE, "/cc/csat/nobodys")).send(&server.router).await;
+    assert_eq!(erased.status, 404);
+    let rating = server.get("/cc/csat/nobodys").await.json();
+    assert_eq!((&rating["queue_id"], &rating["revision"]), (&json!(null), &json!(1)));
+    // Of their own, erasing twice is erasing once.
+    assert_eq!(server.post("/cc/csat/own", json!({"score": 4, "queue_id": "q1"})).await.status, 201);
+    for _ in 0..2 {
+        let erased = supervisor(Ask::new(Method::DELETE, "/cc/csat/own")).send(&server.router).await;
+        assert_eq!(erased.status, 204);
+    }
+}
+
+#[tokio::test]
+async fn who_may_only_give_ratings_cannot_learn_a_comment_by_guessing_its_score() {
+    let server = Server::start().await;
+    let body = json!({"score": 4, "comment": "secret"});
+    assert_eq!(server.post("/cc/csat/c1", body.clone()).await.status, 201);
+    let ingest = asks_with(&server, Role::Ingest).await;
+    let guess =
+        ingest(Ask::new(Method::POST, "/cc/csat/c1").json(json!({"score": 4}))).send(&server.router).await;
+    assert_eq!((guess.status.as_u16(), &guess.json()["comment"]), (200, &json!(null)));
+    // Who has sent it is shown what is stored.
+    let again = ingest(Ask::new(Method::POST, "/cc/csat/c1").json(body)).send(&server.router).await;
+    assert_eq!((again.status.as_u16(), &again.json()["comment"]), (200, &json!("secret")));
 }
 
 #[tokio::test]

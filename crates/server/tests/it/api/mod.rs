@@ -18,6 +18,7 @@ use aftercall::clock::Clock;
 use aftercall::config::{Config, Http};
 use aftercall::keys::{self, KeyUses};
 use aftercall::metrics::Metrics;
+use aftercall::recordings::Recordings;
 use aftercall::surveys::Surveys;
 use aftercall::writer::{Writer, WriterTask};
 use aftercall_core::stats::WeekStart;
@@ -55,7 +56,9 @@ impl Server {
         let store = Store::open(&folder.database()).await.unwrap();
         let clock = Clock::set_to(NOW.parse().unwrap());
         let metrics = Arc::new(Metrics::default());
-        let (writer, writer_task) = Writer::start(store.clone(), clock.clone(), Arc::clone(&metrics));
+        let recordings = Recordings::within(folder.path());
+        let (writer, writer_task) =
+            Writer::start(store.clone(), recordings, clock.clone(), Arc::clone(&metrics));
         let (key_uses, _) = KeyUses::start(store.clone());
         let (surveys, _) = Surveys::load(folder.path());
         let router = api::router(Api::new(Parts {

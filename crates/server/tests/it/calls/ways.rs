@@ -1,5 +1,8 @@
 //! The ways in which telephones and PBXs call, and the calls that are not taken.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::thread;
 
 use aftercall::signalling::Transport;
@@ -221,6 +224,16 @@ fn a_spoken_comment_is_kept_beside_the_rating_however_it_ends() {
             });
         }
     });
+    // It is for its owner's ears only, and goes with the rating.
+    let file = server.answers("by-key")[0]
+        .strip_prefix("comment=")
+        .map(|file| site.folder().join("data").join(file));
+    let file = file.unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
+    assert_eq!(server.erase("by-key"), 204);
+    assert!(!file.exists(), "{}", file.display());
+    assert!(file.parent().unwrap().read_dir().unwrap().count() == 1, "the other caller's stays");
     server.stop();
 }
 
