@@ -296,7 +296,7 @@ impl Session {
         let answer = Answered { key: given.key, score: given.score, value: given.value };
         self.missed.remove(&at);
         let before = self.answers.insert(question.clone(), answer.clone());
-        let state = self.standing(self.ahead(next, survey), survey).unwrap_or(OfferState::Partial);
+        let state = self.standing(self.ahead(next, survey), survey).unwrap_or(OfferState::Started);
         let same = before.as_ref() == Some(&answer);
         let Answered { key, score, value } = answer;
         let answer = Answer { question, key, score, value, main, state };
@@ -439,10 +439,11 @@ impl Session {
             .map(|step| step.id.as_str())
             .collect();
         let refused = |id: &&str| self.answers.get(*id).is_some_and(|answer| answer.value == answer::NO);
-        if consents.iter().any(refused) {
+        let answered = self.answers.keys().any(|id| !consents.contains(&id.as_str()));
+        // Who refuses more after an answer has skipped the rest on purpose.
+        if !answered && consents.iter().any(refused) {
             return Some(OfferState::Declined);
         }
-        let answered = self.answers.keys().any(|id| !consents.contains(&id.as_str()));
         match (answered, self.missed.is_empty(), open) {
             (true, true, false) => Some(OfferState::Completed),
             (true, _, _) => Some(OfferState::Partial),

@@ -95,7 +95,7 @@ impl Leg {
         if agreed.events != self.agreed.events {
             self.keys = agreed.events.map(Receiver::new);
         }
-        if agreed.direction.receives() && !self.agreed.direction.receives() {
+        if agreed.direction.sends() && agreed.direction != self.agreed.direction {
             self.alive = now;
         }
         self.agreed = agreed;
@@ -263,7 +263,9 @@ impl Leg {
     pub(crate) fn watch(&mut self, now: Duration) {
         self.latch.tick(now);
         let silent = now.saturating_sub(self.alive) >= self.rtp_silence_after;
-        if silent && self.agreed.direction.receives() && !std::mem::replace(&mut self.silence_told, true) {
+        // Who has put us on hold need not send anything (RFC 3264, 8.4).
+        let talks = self.agreed.direction.receives() && self.agreed.direction.sends();
+        if silent && talks && !std::mem::replace(&mut self.silence_told, true) {
             self.tell(Happened::RtpSilence);
         }
         if let Recorder::Taking(take) = &self.recorder

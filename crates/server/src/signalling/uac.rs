@@ -19,6 +19,9 @@ use super::reply::{ALLOW, Reply, foreign};
 use super::uas::contact;
 use super::{CallKey, Count, Dial, Ending, Event, Target, Transfer, Transport};
 
+/// The status of a transfer that the peer stopped reporting on (RFC 3261, 21.4.9: request time-out).
+const NO_NEWS: u16 = 408;
+
 /// A call of ours that is not answered yet.
 pub(super) struct Dialling {
     task: AbortHandle,
@@ -215,10 +218,16 @@ impl Calls {
             return self.answer_once(transaction, Reply::new(if about_refer { 481 } else { 489 }));
         }
         self.answer_once(transaction, Reply::new(200));
-        if let Some(status) = sipfrag_status(&request.body) {
-            let progress = if status < 200 { Transfer::Trying(status) } else { Transfer::Done(status) };
-            self.tell(Event::Transfer { call, progress });
-        }
+        let last = header(&request.headers, "Subscription-State")
+            .is_some_and(|state| state.trim_start().to_ascii_lowercase().starts_with("terminated"));
+        let progress = match sipfrag_status(&request.body) {
+            Some(status) if status >= 200 => Transfer::Done(status),
+            // No further news can come, and this was none of success.
+            _ if last => Transfer::Done(NO_NEWS),
+            Some(status) => Transfer::Trying(status),
+            None => return,
+        };
+        self.tell(Event::Transfer { call, progress });
     }
 
     fn send_within(

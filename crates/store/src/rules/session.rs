@@ -50,10 +50,10 @@ impl Known {
             return Written::AlreadyHad;
         }
         offer.ended_at = Some(to_micros(ended.at));
-        offer.reason.clone_from(&ended.ending.reason);
-        // An ending cannot take back answers that were given.
-        if reach(ended.ending.state) >= reach(offer.state) {
+        // An ending cannot take back that there were answers; whether they were all, it knows best.
+        if reach(ended.ending.state) >= reach(offer.state).min(ANSWERED) {
             offer.state = ended.ending.state;
+            offer.reason.clone_from(&ended.ending.reason);
         }
         Written::Recorded
     }
@@ -62,11 +62,19 @@ impl Known {
         if self.erased {
             return Written::Gone;
         }
-        if let Some(offer) = self.own_offer(&answered.session, answered.at) {
-            offer.answered_at.get_or_insert_with(|| to_micros(answered.at));
-            advance(offer, answered.state);
-        }
+        self.own_offer(&answered.session, answered.at);
         let standing = self.standing(answered);
+        if let Some(offer) = self.own_offer(&answered.session, answered.at) {
+            // Consent to be asked is no answer yet.
+            if reach(answered.state) >= ANSWERED {
+                offer.answered_at.get_or_insert_with(|| to_micros(answered.at));
+            }
+            match standing {
+                // After a change of mind more may be asked than was before.
+                Standing::Amends if reach(answered.state) >= ANSWERED => offer.state = answered.state,
+                _ => advance(offer, answered.state),
+            }
+        }
         if matches!(standing, Standing::First | Standing::Amends) {
             self.answers.insert(answered.question.clone(), answer(answered));
         }
@@ -194,13 +202,16 @@ fn advance(offer: &mut Offer, state: OfferState) {
     }
 }
 
+/// How far down the funnel there are answers.
+const ANSWERED: u8 = 3;
+
 /// How far down the funnel a state is. `Failed` may follow any.
 fn reach(state: OfferState) -> u8 {
     match state {
         OfferState::Suppressed => 0,
         OfferState::Offered => 1,
         OfferState::Started | OfferState::Declined | OfferState::Abandoned | OfferState::NoInput => 2,
-        OfferState::Partial => 3,
+        OfferState::Partial => ANSWERED,
         OfferState::Completed | OfferState::Failed => 4,
     }
 }

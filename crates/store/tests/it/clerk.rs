@@ -130,15 +130,11 @@ impl Card {
         if funnel.ended.is_some() {
             return "AlreadyHad".to_owned();
         }
-        (funnel.ended, funnel.reason) = (Some(second), "why");
+        funnel.ended = Some(second);
         let answered = matches!(funnel.state, OfferState::Partial | OfferState::Completed);
-        let takes_back = match state {
-            OfferState::Failed | OfferState::Completed => false,
-            OfferState::Partial => funnel.state == OfferState::Completed,
-            _ => answered,
-        };
-        if !takes_back {
-            funnel.state = state;
+        let speaks_of_answers = matches!(state, OfferState::Failed | OfferState::Completed | OfferState::Partial);
+        if speaks_of_answers || !answered {
+            (funnel.state, funnel.reason) = (state, "why");
         }
         "Recorded".to_owned()
     }
@@ -156,16 +152,21 @@ impl Card {
         let funnel = self.offer.get_or_insert_with(|| Funnel::new(session, second));
         let own = funnel.session == session;
         let over = own && funnel.ended.is_some();
-        if own {
-            funnel.answered.get_or_insert(second);
-            funnel.go(if completes { OfferState::Completed } else { OfferState::Partial });
-        }
         let old = self.answers.get(&main).copied();
         let (mine, news) = match old {
             None => (true, true),
             Some((theirs, ..)) if theirs != session => (false, false),
             Some((_, known, when)) => (true, amends && known != score && second >= when && !over),
         };
+        if own {
+            let state = if completes { OfferState::Completed } else { OfferState::Partial };
+            funnel.answered.get_or_insert(second);
+            if old.is_some() && mine && news {
+                funnel.state = state;
+            } else {
+                funnel.go(state);
+            }
+        }
         let too_late =
             mine && !news && amends && old.is_some_and(|(_, known, when)| known != score && second >= when);
         if mine && news {

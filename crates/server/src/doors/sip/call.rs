@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::writer::words::Session;
-use aftercall_core::Conversation;
+use aftercall_core::{Conversation, Key};
 use aftercall_media::{Agreed, LegHandle, LegId, Port};
 
 use super::negotiate::Local;
@@ -25,6 +25,10 @@ pub(super) struct Call {
     pub(super) ends_at: Duration,
     /// The moment this call is looked at again.
     pub(super) due: Option<Duration>,
+    /// The moment at which a transfer that was asked for has failed.
+    pub(super) transfer_until: Option<Duration>,
+    /// Why the call is to end once the comment that is being spoken is kept.
+    pub(super) failing: Option<String>,
     /// Where the caller's keys come from: the first way heard is the only one, so that a telephone
     /// which sends both telephone events and INFO presses each key once.
     pub(super) keys_from: Option<KeysFrom>,
@@ -72,6 +76,10 @@ pub(super) enum KeysFrom {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Comment {
     None,
+    /// It is being spoken, in answer to this question.
+    Speaking {
+        question: String,
+    },
     /// It is being written; `hangup` when the caller has gone meanwhile.
     Saving {
         hangup: bool,
@@ -121,8 +129,19 @@ impl Call {
     }
 
     /// Whether a key that came this way counts.
-    pub(super) fn takes_keys(&mut self, from: KeysFrom) -> bool {
+    pub(super) fn takes_key(&mut self, from: KeysFrom, key: Key) -> bool {
+        // Hardly a telephone has A to D: one of these does not settle where its keys come from.
+        if key.char().is_ascii_alphabetic() {
+            return self.keys_from.is_none_or(|known| known == from);
+        }
         *self.keys_from.get_or_insert(from) == from
+    }
+
+    /// Media was agreed on anew: where telephone events came or went, keys may come another way.
+    pub(super) fn renegotiated(&mut self, before: &Agreed, now: &Agreed) {
+        if before.events.is_some() != now.events.is_some() {
+            self.keys_from = None;
+        }
     }
 
     /// When the call is to be looked at again: the conversation's deadline or the longest duration.
@@ -130,6 +149,7 @@ impl Call {
         if self.conversation.ending().is_some() {
             return None;
         }
-        Some(self.conversation.deadline().map_or(self.ends_at, |deadline| deadline.min(self.ends_at)))
+        let sooner = [self.conversation.deadline(), self.transfer_until].into_iter().flatten().min();
+        Some(sooner.map_or(self.ends_at, |sooner| sooner.min(self.ends_at)))
     }
 }

@@ -6,12 +6,15 @@ use std::time::Duration;
 use aftercall_core::{Conversation, Order, Outcome, Spoken, What};
 use aftercall_media::{OnKey, PlayId, RecordOrder, Refused};
 
-use super::call::{Call, CallNumber};
+use super::call::{Call, CallNumber, Comment};
 use super::switchboard::{Switchboard, log_untaken};
 use crate::signalling::Target;
 
 /// A call that ended as it should (Q.850, cause 16: normal call clearing).
 const NORMAL: &str = "Q.850;cause=16;text=\"Normal call clearing\"";
+
+/// How long a caller waits in silence for a PBX to say what came of a transfer: as long as a telephone rings.
+const TRANSFER_MAX: Duration = Duration::from_secs(60);
 
 impl Switchboard {
     /// Lets a call's conversation hear something and does what comes of it, until nothing more does.
@@ -44,6 +47,8 @@ impl Switchboard {
             Order::Stop => call.media().map_or(Ok(()), aftercall_media::LegHandle::stop),
             Order::Record { beep, longest, silence_after } => {
                 let order = RecordOrder { beep, longest, silence_after };
+                let question = call.conversation.step().unwrap_or_default().to_owned();
+                call.comment = Comment::Speaking { question };
                 call.media().map_or(Ok(()), |media| media.record_start(order))
             }
             Order::StopRecording => call.media().map_or(Ok(()), aftercall_media::LegHandle::record_stop),
@@ -91,7 +96,10 @@ impl Switchboard {
             self.signalling.refer(leg.dialog, target).ok()
         });
         match asked {
-            Some(()) => Vec::new(),
+            Some(()) => {
+                call.transfer_until = Some(now + TRANSFER_MAX);
+                Vec::new()
+            }
             None => call.conversation.tell(What::Answered { outcome: "failed".to_owned() }, now),
         }
     }

@@ -109,7 +109,11 @@ impl Switchboard {
                 let Some(kept) = self.calls.get_mut(&call) else { return };
                 let gone = kept.comment == Comment::Saving { hangup: true };
                 kept.comment = Comment::None;
+                let failing = kept.failing.take();
                 self.converse(call, |conversation, now| conversation.recorded(reference, seconds, now));
+                if let Some(reason) = failing {
+                    self.fail(call, &reason);
+                }
                 if gone {
                     self.on_gone(call);
                 }
@@ -126,6 +130,8 @@ impl Switchboard {
             call.due = None;
             if now >= call.ends_at {
                 self.fail(number, "duration");
+            } else if call.transfer_until.is_some_and(|until| now >= until) {
+                self.on_transferred(number, "failed");
             } else {
                 self.converse(number, Conversation::tick);
             }
@@ -179,7 +185,9 @@ impl Switchboard {
     /// Agrees on media and answers 200.
     fn answer(&mut self, dialog: CallKey, request: &InviteRequest) -> Result<Leg, Unanswered> {
         let port = self.media.reserve_port().map_err(|_| Unanswered::Busy)?;
-        let address = self.parts.config.sip.external_ip.unwrap_or(request.local_ip);
+        let local = request.local_ip;
+        let external = self.parts.config.sip.external_ip.filter(|ip| ip.is_ipv4() == local.is_ipv4());
+        let address = external.unwrap_or(local);
         let mut local = Local::new(address, port.number(), dialog);
         let (sdp, agreed) = match &request.sdp {
             Some(offer) => {
@@ -207,6 +215,8 @@ impl Switchboard {
             conversation: Conversation::new(chosen.survey, session),
             ends_at,
             due: None,
+            transfer_until: None,
+            failing: None,
             keys_from: None,
             comment: Comment::None,
             source,
@@ -266,11 +276,14 @@ impl Switchboard {
     fn change_media(&mut self, number: CallNumber, dialog: CallKey, now_agreed: Agreed) {
         let Some(leg) = self.calls.get_mut(&number).and_then(|call| call.leg_mut(dialog)) else { return };
         let Media::Open { leg: handle, agreed } = &mut leg.media else { return };
-        let held = (!agreed.direction.sends(), !now_agreed.direction.sends());
-        *agreed = now_agreed;
+        let before = std::mem::replace(agreed, now_agreed);
         if let Err(refused) = handle.update(now_agreed) {
             tracing::warn!(%refused, "a call's media could not be changed");
         }
+        if let Some(call) = self.calls.get_mut(&number) {
+            call.renegotiated(&before, &now_agreed);
+        }
+        let held = (!before.direction.sends(), !now_agreed.direction.sends());
         match held {
             (false, true) => self.converse(number, |conversation, _| conversation.hold()),
             (true, false) => self.converse(number, Conversation::resume),
@@ -286,8 +299,8 @@ impl Switchboard {
 
     /// Says whether the key counts.
     fn on_key(&mut self, number: CallNumber, from: KeysFrom, key: char) -> bool {
-        let takes = self.calls.get_mut(&number).is_some_and(|call| call.takes_keys(from));
-        let key = Key::try_from(key).ok().filter(|_| takes);
+        let Some(call) = self.calls.get_mut(&number) else { return false };
+        let key = Key::try_from(key).ok().filter(|&key| call.takes_key(from, key));
         if let Some(key) = key {
             self.converse(number, |conversation, now| conversation.key(key, now));
         }
@@ -305,8 +318,15 @@ impl Switchboard {
             Transfer::Done(status) if (200..300).contains(&status) => "ok",
             Transfer::Done(_) | Transfer::Refused(_) => "failed",
         };
-        let outcome = outcome.to_owned();
-        self.converse(number, |conversation, now| conversation.tell(What::Answered { outcome }, now));
+        self.on_transferred(number, outcome);
+    }
+
+    fn on_transferred(&mut self, number: CallNumber, outcome: &str) {
+        let waited = self.calls.get_mut(&number).and_then(|call| call.transfer_until.take());
+        if waited.is_some() {
+            let outcome = outcome.to_owned();
+            self.converse(number, |conversation, now| conversation.tell(What::Answered { outcome }, now));
+        }
     }
 
     /// A dialog is over. The call is, once its media has told everything.
@@ -314,8 +334,11 @@ impl Switchboard {
         self.dialogs.remove(&dialog);
         let Some(leg) = self.calls.get_mut(&number).and_then(|call| call.leg_mut(dialog)) else { return };
         leg.close_media();
-        if matches!(ending, Ending::NoAck) {
-            self.fail(number, "no_ack");
+        match ending {
+            Ending::NoAck => self.fail(number, "no_ack"),
+            // A PBX that takes the caller back instead of reporting has done what it was asked to do.
+            Ending::PeerHungUp => self.on_transferred(number, "ok"),
+            _ => {}
         }
         self.on_gone(number);
     }
@@ -356,11 +379,11 @@ impl Switchboard {
 
     fn on_recording(&mut self, number: CallNumber, recording: Recording) {
         // A caller who hung up instead of speaking has not skipped the question: the hang-up tells the rest.
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let Comment::Speaking { question } = std::mem::replace(&mut call.comment, Comment::None) else { return };
         if recording.end == RecordEnd::Closed && recording.voiced.is_zero() {
             return;
         }
-        let Some(call) = self.calls.get_mut(&number) else { return };
-        let question = call.conversation.step().unwrap_or_default().to_owned();
         call.comment = Comment::Saving { hangup: false };
         self.later.save(number, &call.kept, &question, recording);
     }
@@ -368,6 +391,18 @@ impl Switchboard {
     /// Our fault or the PBX's: what was answered stays, the caller is let go.
     fn fail(&mut self, number: CallNumber, reason: &str) {
         let reason = reason.to_owned();
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        // What is being spoken is an answer, too: first it is kept.
+        let stopped = match &call.comment {
+            Comment::None => false,
+            Comment::Speaking { .. } => call.media().is_some_and(|media| media.record_stop().is_ok()),
+            Comment::Saving { .. } => true,
+        };
+        if stopped {
+            call.ends_at = Duration::MAX;
+            call.failing.get_or_insert(reason);
+            return self.reschedule(number);
+        }
         self.converse(number, |conversation, now| conversation.tell(What::Failed { reason }, now));
     }
 
