@@ -1,7 +1,7 @@
 //! The one task that writes. Doors hand over and go on; the API waits for its acknowledgement.
 //!
 //! Whoever has to write sends to one bounded queue; the task takes what has queued, writes it in one
-//! transaction and only then tells those who wait. While nobody does, it gathers for a moment ([`GATHER`]). Nothing is acknowledged before it is durable,
+//! transaction and only then tells those who wait. While nobody does, it gathers for a moment ([`Gather`]). Nothing is acknowledged before it is durable,
 //! and nothing that was taken is dropped because the database is busy, full or gone for a while.
 
 mod task;
@@ -26,11 +26,21 @@ use crate::recordings::Recordings;
 /// comment (16 kB) they would be 64 MiB. At 20,000 rows a second it holds a fifth of a second.
 pub const WRITES_QUEUED_MAX: usize = 4096;
 
-/// How long the first write of a batch waits for company while nobody waits for it: at 75 calls a second some
-/// thirty come in this time, and a commit costs little more with thirty than with one. An answer is on disk
-/// before the caller has heard the first word of "You rated"; a power cut takes no more with it than was
-/// pressed in its last tenth of a second.
-pub const GATHER: Duration = Duration::from_millis(100);
+/// How long writes wait for company while nobody waits for them: a commit costs little more with thirty than with
+/// one.
+#[derive(Debug, Clone, Copy)]
+pub struct Gather {
+    /// That a call was offered a survey, that it began, that it ended: the funnel can do without its last tenth
+    /// of a second.
+    pub marks: Duration,
+    /// What a caller answered: on disk by the time that the first packet of the confirmation goes out.
+    pub answers: Duration,
+}
+
+impl Gather {
+    /// 100 ms, some twenty marks at 75 calls a second; for answers 5 ms.
+    pub const USUAL: Self = Self { marks: Duration::from_millis(100), answers: Duration::from_millis(5) };
+}
 
 /// Why a write was not taken, by what to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -58,7 +68,7 @@ pub enum NotWritten {
 #[derive(Debug, Clone)]
 pub struct Writer {
     jobs: mpsc::Sender<Job>,
-    hurry: Arc<Notify>,
+    hurry: Arc<Hurry>,
     metrics: Arc<Metrics>,
     well: Arc<AtomicBool>,
 }
@@ -70,6 +80,15 @@ pub struct WriterTask {
     task: JoinHandle<()>,
 }
 
+/// Ends a batch's gathering.
+#[derive(Debug, Default)]
+struct Hurry {
+    /// Somebody waits for what is in the queue, or it is a whole batch.
+    now: Notify,
+    /// There is an answer in the queue.
+    soon: Notify,
+}
+
 #[derive(Debug)]
 struct Job {
     write: Write,
@@ -78,7 +97,7 @@ struct Job {
 }
 
 impl Writer {
-    /// Starts the task, which gathers what nobody waits for during [`GATHER`].
+    /// Starts the task, which gathers as usual.
     #[must_use]
     pub fn start(
         store: Store,
@@ -86,7 +105,7 @@ impl Writer {
         clock: Clock,
         metrics: Arc<Metrics>,
     ) -> (Self, WriterTask) {
-        Self::start_gathering(store, recordings, clock, metrics, GATHER)
+        Self::start_gathering(store, recordings, clock, metrics, Gather::USUAL)
     }
 
     /// Starts the task with another time to gather.
@@ -96,12 +115,12 @@ impl Writer {
         recordings: Recordings,
         clock: Clock,
         metrics: Arc<Metrics>,
-        gather: Duration,
+        gather: Gather,
     ) -> (Self, WriterTask) {
         let (sender, jobs) = mpsc::channel(WRITES_QUEUED_MAX);
         let stop = CancellationToken::new();
         let well = Arc::new(AtomicBool::new(true));
-        let hurry = Arc::new(Notify::new());
+        let hurry = Arc::new(Hurry::default());
         let writer = Self {
             jobs: sender,
             hurry: Arc::clone(&hurry),
@@ -121,7 +140,7 @@ impl Writer {
     pub async fn ask(&self, write: Write) -> Result<Written, NotWritten> {
         let (asker, answer) = oneshot::channel();
         self.send(Job { write, asker: Some(asker) }).map_err(|(_, full)| full)?;
-        self.hurry.notify_one();
+        self.hurry.now.notify_one();
         answer.await.unwrap_or(Err(NotWritten::NotTaken(Full::Stopped)))
     }
 
@@ -151,6 +170,7 @@ impl Writer {
     fn send(&self, job: Job) -> Result<(), (Box<Job>, Full)> {
         // Counted before it is sent: the task may take it before this one goes on.
         self.metrics.writer.queued.add(1);
+        let is_answer = matches!(job.write, Write::Answered(_));
         self.jobs.try_send(job).map_err(|error| {
             self.metrics.writer.queued.add(-1);
             match error {
@@ -159,7 +179,9 @@ impl Writer {
             }
         })?;
         if WRITES_QUEUED_MAX - self.jobs.capacity() >= BATCH_MAX {
-            self.hurry.notify_one();
+            self.hurry.now.notify_one();
+        } else if is_answer {
+            self.hurry.soon.notify_one();
         }
         Ok(())
     }

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use aftercall_store::{BATCH_MAX, Said, Store, StoreError, Write, Written};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::{Full, Job, NotWritten};
+use super::{Full, Gather, Hurry, Job, NotWritten};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::recordings::Recordings;
@@ -36,9 +36,8 @@ pub(super) struct Task {
     pub(super) metrics: Arc<Metrics>,
     pub(super) well: Arc<AtomicBool>,
     pub(super) jobs: mpsc::Receiver<Job>,
-    /// Somebody waits for what is in the queue, or it is a whole batch.
-    pub(super) hurry: Arc<Notify>,
-    pub(super) gather: Duration,
+    pub(super) hurry: Arc<Hurry>,
+    pub(super) gather: Gather,
     pub(super) stop: CancellationToken,
 }
 
@@ -86,9 +85,21 @@ impl Task {
         if batch.writes.len() >= BATCH_MAX || batch.askers.iter().any(Option::is_some) {
             return;
         }
+        let has_answer = batch.writes.iter().any(|write| matches!(write, Write::Answered(_)));
+        if has_answer {
+            // It was announced, too; the next batch need not hurry for it.
+            std::pin::pin!(self.hurry.soon.notified()).enable();
+        }
+        let answered = async {
+            if !has_answer {
+                self.hurry.soon.notified().await;
+            }
+            tokio::time::sleep(self.gather.answers).await;
+        };
         tokio::select! {
-            () = tokio::time::sleep(self.gather) => {}
-            () = self.hurry.notified() => {}
+            () = tokio::time::sleep(self.gather.marks) => {}
+            () = answered => {}
+            () = self.hurry.now.notified() => {}
             () = self.stop.cancelled() => {}
         }
         self.top_up(batch);

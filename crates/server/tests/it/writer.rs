@@ -6,9 +6,11 @@ use std::time::Duration;
 use aftercall::clock::Clock;
 use aftercall::metrics::Metrics;
 use aftercall::recordings::Recordings;
-use aftercall::writer::{Full, NotWritten, WRITES_QUEUED_MAX, Writer, WriterTask};
-use aftercall_core::{CallId, Score, TenantId};
-use aftercall_store::{Actor, BATCH_MAX, Found, NewRating, Store, Write, Written};
+use aftercall::writer::{Full, Gather, NotWritten, WRITES_QUEUED_MAX, Writer, WriterTask};
+use aftercall_core::{CallId, OfferState, Score, TenantId};
+use aftercall_store::{
+    About, Actor, Answered, BATCH_MAX, Found, NewRating, Said, Session, SessionId, Store, Write, Written,
+};
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
 use crate::folder::Folder;
@@ -64,6 +66,28 @@ fn rate(call: &str) -> Write {
     })
 }
 
+/// What a caller pressed.
+fn answer(call: &str) -> Write {
+    let session = Session {
+        tenant: TenantId::default(),
+        call: CallId::new(call).unwrap(),
+        id: SessionId::new("s1").unwrap(),
+        about: About::default(),
+    };
+    Write::Answered(Answered {
+        session: Arc::new(session),
+        question: "rating".to_owned(),
+        key: None,
+        score: Score::try_from(5).ok(),
+        value: Said::new("very_satisfied"),
+        main: true,
+        state: OfferState::Completed,
+        amends: false,
+        flags: Default::default(),
+        at: "2026-11-22T08:00:00Z".parse().unwrap(),
+    })
+}
+
 #[tokio::test]
 async fn what_is_acknowledged_can_be_read_and_repeats_are_results() {
     let writing = writing().await;
@@ -97,12 +121,13 @@ async fn what_nobody_waits_for_gathers_until_somebody_does_or_a_batch_is_full() 
     let metrics = Arc::new(Metrics::default());
     let clock = Clock::set_to("2026-11-22T08:00:00Z".parse().unwrap());
     let forever = Duration::from_secs(1_000_000);
+    let gather = Gather { marks: forever, answers: Duration::ZERO };
     let (writer, task) = Writer::start_gathering(
         store.clone(),
         Recordings::within(folder.path()),
         clock,
         Arc::clone(&metrics),
-        forever,
+        gather,
     );
     let mut handover = writer.handover();
     handover.hand_over(rate("a"));
@@ -119,9 +144,18 @@ async fn what_nobody_waits_for_gathers_until_somebody_does_or_a_batch_is_full() 
     while metrics.writer.batches.get() < 2 {
         tokio::task::yield_now().await;
     }
+    // An answer takes what was gathered with it.
+    handover.hand_over(rate("mark"));
+    while metrics.writer.queued.get() > 0 {
+        tokio::task::yield_now().await;
+    }
+    handover.hand_over(answer("spoken"));
+    while metrics.writer.batches.get() < 3 {
+        tokio::task::yield_now().await;
+    }
     handover.hand_over(rate("last"));
     task.drain().await;
-    assert_eq!(metrics.writer.committed.get(), 3 + BATCH_MAX as u64 + 1);
+    assert_eq!(metrics.writer.committed.get(), 3 + BATCH_MAX as u64 + 2 + 1);
     drop(folder);
 }
 

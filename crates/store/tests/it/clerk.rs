@@ -132,7 +132,8 @@ impl Card {
         }
         funnel.ended = Some(second);
         let answered = matches!(funnel.state, OfferState::Partial | OfferState::Completed);
-        let speaks_of_answers = matches!(state, OfferState::Failed | OfferState::Completed | OfferState::Partial);
+        let speaks_of_answers =
+            matches!(state, OfferState::Failed | OfferState::Completed | OfferState::Partial);
         if speaks_of_answers || !answered {
             (funnel.state, funnel.reason) = (state, "why");
         }

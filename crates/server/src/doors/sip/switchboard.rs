@@ -380,7 +380,9 @@ impl Switchboard {
     fn on_recording(&mut self, number: CallNumber, recording: Recording) {
         // A caller who hung up instead of speaking has not skipped the question: the hang-up tells the rest.
         let Some(call) = self.calls.get_mut(&number) else { return };
-        let Comment::Speaking { question } = std::mem::replace(&mut call.comment, Comment::None) else { return };
+        let Comment::Speaking { question } = std::mem::replace(&mut call.comment, Comment::None) else {
+            return;
+        };
         if recording.end == RecordEnd::Closed && recording.voiced.is_zero() {
             return;
         }
