@@ -146,7 +146,7 @@ impl Call {
 
     /// When the call is to be looked at again: the conversation's deadline or the longest duration.
     pub(super) fn next_due(&self) -> Option<Duration> {
-        if self.conversation.ending().is_some() {
+        if self.conversation.ending().is_some() || self.failing.is_some() {
             return None;
         }
         let sooner = [self.conversation.deadline(), self.transfer_until].into_iter().flatten().min();

@@ -401,7 +401,6 @@ impl Switchboard {
             Comment::Saving { .. } => true,
         };
         if stopped {
-            call.ends_at = Duration::MAX;
             call.failing.get_or_insert(reason);
             return self.reschedule(number);
         }

@@ -234,7 +234,7 @@ impl Call {
             }
             "v" => {
                 self.mouth.speech = SPEECH_PACKETS;
-                while self.mouth.speech > 0 {
+                while self.mouth.speech > 0 && !self.running.is_over() {
                     self.listen();
                 }
                 (self.ear.news, self.ear.heard_out) = (false, true);

@@ -8,7 +8,7 @@ use super::surveys;
 use crate::server::eventually;
 
 /// When, in which survey, what the caller does, and what is kept.
-const TABLE: [(&str, &str, &str, &str); 10] = [
+const TABLE: [(&str, &str, &str, &str); 14] = [
     ("in-the-question", "csat-survey", "x", "- abandoned"),
     ("after-the-question", "csat-survey", "p x", "- abandoned"),
     ("after-a-wrong-key", "csat-survey", "p 9 x", "- abandoned"),
@@ -19,6 +19,11 @@ const TABLE: [(&str, &str, &str, &str); 10] = [
     ("before-the-comment", "with-comment", "p 2 leave_comment x", "4 partial hangup"),
     ("instead-of-the-comment", "with-comment", "p 2 beep p x", "4 partial hangup"),
     ("in-the-comment", "with-comment", "p 2 beep p v x", "4 completed"),
+    // Consent to be asked is no answer, and what a new answer leads to is part of the survey.
+    ("after-consent", "with-consent", "p 1 p x", "- abandoned"),
+    ("before-consent", "with-consent", "p x", "- abandoned"),
+    ("after-consent-and-answer", "with-consent", "p 1 p 2 x", "4 completed"),
+    ("after-a-change-to-more", "with-more", "p 5 p 1 p 1 p ~ p x", "1 then 5 partial hangup"),
 ];
 
 #[test]
@@ -43,7 +48,7 @@ fn whenever_the_caller_hangs_up_the_funnel_says_how_far_they_came() {
     let comments = fs::read_dir(site.folder().join("data/recordings/default")).unwrap().flatten();
     let comments: usize = comments.map(|day| fs::read_dir(day.path()).unwrap().count()).sum();
     assert_eq!(comments, 1, "where nothing was said there is no file");
-    for (state, count) in [("abandoned", 3), ("completed", 5), ("partial", 2)] {
+    for (state, count) in [("abandoned", 5), ("completed", 6), ("partial", 3)] {
         let series = format!("aftercall_sessions_ended_total{{state=\"{state}\"}}");
         assert_eq!(server.metric(&series), count, "{state}");
     }

@@ -138,6 +138,14 @@ fn a_caller_is_handed_on_and_where_that_fails_the_survey_goes_on() {
         assert_eq!(caller.call("p 3"), heard, "{call}");
         assert_eq!(server.record(call), "3 completed");
     }
+    // News that says nothing, and that it is the last.
+    let caller = Caller::new(&server, "untold", "hands-on", "caller_is_handed_on");
+    let caller = caller.scenario(|sipp| sipp.with("ANSWER", "202 Accepted").with("PROGRESS", "100 Trying"));
+    assert_eq!(caller.call("p 3"), "please_rate goodbye");
+    // Taken back instead of told about.
+    let caller = Caller::new(&server, "taken-back", "hands-on", "caller_is_taken_back");
+    assert_eq!(caller.call("p 3"), "please_rate");
+    assert_eq!([server.record("untold"), server.record("taken-back")], ["3 completed", "3 completed"]);
     let caller = Caller::new(&server, "refused", "hands-on", "caller_is_not_handed_on");
     assert_eq!(caller.call("p 3"), "please_rate goodbye");
     assert_eq!(server.record("refused"), "3 completed");

@@ -43,6 +43,28 @@ pub(crate) fn with_comment() -> String {
     format!("{question}\n{record}\n{rest}")
 }
 
+/// The documented flow for those who agree to be asked.
+pub(crate) fn with_consent() -> String {
+    let consent = format!(
+        "[[step]]\nid = \"consent\"\ntype = \"ask\"\nkind = \"yes_no\"\nopt_in = true\nsay = \"opt_in\"\nsilence_ms = {SILENCE_MS}\n\n"
+    );
+    let question = "[[step]]\nid = \"rating\"";
+    assert!(csat().contains(question));
+    csat().replace(question, &(consent + question))
+}
+
+/// A rating that may be changed; who is happy is asked one thing more.
+pub(crate) fn with_more_for_the_happy() -> String {
+    let thanks = "[[step]]\nid = \"thanks\"";
+    let more = format!(
+        "[[step]]\nid = \"unless-happy\"\ntype = \"branch\"\n[[step.when]]\nanswer = \"rating\"\nat_most = 3\n\
+         goto = \"thanks\"\n\n[[step]]\nid = \"nps\"\ntype = \"ask\"\nkind = \"nps\"\nsay = \"nps_question\"\n\
+         silence_ms = {SILENCE_MS}\n\n"
+    );
+    assert!(with_change().contains(thanks));
+    with_change().replace(thanks, &(more + thanks))
+}
+
 fn csat_without_confirmation() -> (String, String) {
     let survey = csat();
     let (question, rest) = survey.split_once("[[step]]\nid = \"confirmation\"").unwrap();
@@ -58,4 +80,6 @@ pub(crate) fn site() -> Site {
         .survey("with-change", &with_change())
         .survey("two-questions", &two_questions())
         .survey("with-comment", &with_comment())
+        .survey("with-consent", &with_consent())
+        .survey("with-more", &with_more_for_the_happy())
 }

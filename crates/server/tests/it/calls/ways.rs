@@ -249,7 +249,16 @@ fn a_call_without_sound_or_without_end_is_hung_up_and_recorded() {
         // Nobody sends anything from the port that its SDP names.
         let mute = Caller::new(&server, "mute", "csat-survey", "caller_stays").keys(Keys::Mute);
         assert_eq!(mute.call(""), "please_rate");
+        scope.spawn(|| {
+            // What is being spoken when the time is up is kept: it was said.
+            let talker = Caller::new(&server, "talker", "with-comment", "caller_stays");
+            assert_eq!(talker.call("p 2 beep p v"), "please_rate leave_comment beep");
+        });
     });
+    assert!(server.record("talker").starts_with("4 "), "{}", server.record("talker"));
+    let answers = server.answers("talker");
+    let file = answers[0].strip_prefix("comment=recordings/").unwrap_or_else(|| panic!("{answers:?}"));
+    assert!(site.folder().join("data/recordings").join(file).exists());
     assert_eq!(server.record("endless"), "- failed duration");
     assert_eq!(server.record("mute"), "- failed rtp_timeout");
     server.stop();
