@@ -64,7 +64,8 @@ impl Known {
         }
         self.own_offer(&answered.session, answered.at);
         let standing = self.standing(answered);
-        if let Some(offer) = self.own_offer(&answered.session, answered.at) {
+        let news = matches!(standing, Standing::First | Standing::Amends);
+        if let Some(offer) = self.own_offer(&answered.session, answered.at).filter(|_| news) {
             // Consent to be asked is no answer yet.
             if reach(answered.state) >= ANSWERED {
                 offer.answered_at.get_or_insert_with(|| to_micros(answered.at));
@@ -75,7 +76,7 @@ impl Known {
                 _ => advance(offer, answered.state),
             }
         }
-        if matches!(standing, Standing::First | Standing::Amends) {
+        if news {
             self.answers.insert(answered.question.clone(), answer(answered));
         }
         match answered.score {

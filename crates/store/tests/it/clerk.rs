@@ -159,14 +159,10 @@ impl Card {
             Some((theirs, ..)) if theirs != session => (false, false),
             Some((_, known, when)) => (true, amends && known != score && second >= when && !over),
         };
-        if own {
+        if own && mine && news {
             let state = if completes { OfferState::Completed } else { OfferState::Partial };
             funnel.answered.get_or_insert(second);
-            if old.is_some() && mine && news {
-                funnel.state = state;
-            } else {
-                funnel.go(state);
-            }
+            if old.is_some() { funnel.state = state } else { funnel.go(state) }
         }
         let too_late =
             mine && !news && amends && old.is_some_and(|(_, known, when)| known != score && second >= when);
@@ -215,23 +211,31 @@ impl Card {
             return self.told("amended", call);
         }
         if *stored == score {
-            let key = char::from(b'6' - score).to_string();
-            let mut known = vec![("agent", "a1"), ("queue", "q1"), ("channel", "phone"), ("language", "zh")];
-            known.push(("key", key.as_str()));
-            if !fields.contains_key("survey") {
-                known.extend([("survey", "csat-survey"), ("version", "3")]);
-            }
-            known.retain(|(name, _)| !fields.contains_key(*name));
-            if known.is_empty() {
-                return self.told("same", call);
-            }
-            fields.extend(known.into_iter().map(|(name, value)| (name, value.to_owned())));
-            *revision += 1;
-            log.push(format!("c{call} filled {revision} {stored} {score}"));
-            return self.told("filled", call);
+            return self.filled(call, score, log);
         }
         log.push(format!("c{call} conflict {revision} {stored} {score}"));
         self.told("contradicts", call)
+    }
+
+    /// A session says the same as the stored rating, and knows whom and what it was about.
+    fn filled(&mut self, call: u8, score: u8, log: &mut Vec<String>) -> String {
+        let Some((_, fields, revision)) = &mut self.rating else {
+            unreachable!("it is the same as a rating")
+        };
+        let key = char::from(b'6' - score).to_string();
+        let mut known = vec![("agent", "a1"), ("queue", "q1"), ("channel", "phone"), ("language", "zh")];
+        known.push(("key", key.as_str()));
+        if !fields.contains_key("survey") {
+            known.extend([("survey", "csat-survey"), ("version", "3")]);
+        }
+        known.retain(|(name, _)| !fields.contains_key(*name));
+        if known.is_empty() {
+            return self.told("same", call);
+        }
+        fields.extend(known.into_iter().map(|(name, value)| (name, value.to_owned())));
+        *revision += 1;
+        log.push(format!("c{call} filled {revision} {score} {score}"));
+        self.told("filled", call)
     }
 
     fn posted(&mut self, call: u8, score: u8, given: &Fields, second: i64, log: &mut Vec<String>) -> String {
