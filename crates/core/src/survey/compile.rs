@@ -12,7 +12,7 @@ use crate::survey::library::Library;
 use crate::survey::model::{
     Arm, At, Confirmation, Does, Goto, Recorder, Step, Subject, Survey, Test, Texts, Word,
 };
-use crate::survey::{fields, lint, question, words};
+use crate::survey::{fields, lint, polarity, question, words};
 
 /// A survey of more steps is no phone survey; it keeps indices in 16 bits with room to spare.
 pub const STEPS_MAX: usize = 200;
@@ -45,7 +45,7 @@ pub fn compile(name: &SurveyName, definition: Definition, library: &Library) -> 
     let mut faults = compiler.faults;
     if let Some(survey) = &survey {
         faults.extend(lint::graph(survey));
-        faults.extend(lint::polarity(survey, library));
+        faults.extend(polarity::check(survey, library));
     }
     faults.sort();
     let sound = faults.iter().all(|fault| fault.severity == Severity::Advice);

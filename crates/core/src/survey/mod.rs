@@ -7,6 +7,7 @@ mod fields;
 mod library;
 mod lint;
 pub(crate) mod model;
+mod polarity;
 mod question;
 mod words;
 
