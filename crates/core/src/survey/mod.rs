@@ -1,5 +1,6 @@
 //! Surveys: what an author writes, how it is checked, what is conducted.
 
+mod branch;
 mod compile;
 mod definition;
 pub mod fault;
