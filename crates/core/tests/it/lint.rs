@@ -100,7 +100,7 @@ fn a_branch_tests_only_for_answers_there_can_be() {
             "[[step]]\nid = \"b\"\ntype = \"branch\"\n[[step.when]]\nanswer = \"rating\"\n{test}\ngoto = \"end\"\n\n[[step]]\nid = \"thanks\""
         );
         let found = found(&CSAT_SURVEY.replace("[[step]]\nid = \"thanks\"", &branch));
-        let messages: Vec<&str> = found.iter().filter_map(|line| line.splitn(2, ": ").nth(1)).collect();
+        let messages: Vec<&str> = found.iter().filter_map(|line| Some(line.split_once(": ")?.1)).collect();
         assert_eq!(messages.concat(), expected, "{test}");
     }
 }

@@ -89,6 +89,11 @@ fn a_prompt_that_turns_the_scale_round_is_refused_whichever_way_it_says_so() {
         ("en", "How was it from 1, very bad, to 5, very good?", "15"),
         ("en", "From 1 to 5, where 5 is good and 3 okay.", "5"),
         ("en", "Press 5 if you were satisfied and 1 if not.", "5"),
+        ("en", "On a scale of 1 to 5 where 1 is not at all satisfied and 5 is very satisfied.", "15"),
+        ("en", "For good press the 5 key, for bad press the 1 key.", "15"),
+        ("en", "Press 5 if there is nothing we could do better, 1 if we were less than good.", "15"),
+        ("en", "Excellent 5, good 4, bad 2, terrible 1.", "1245"),
+        ("en", "5 very good 4 good 3 so so 2 bad 1 very bad", "1245"),
         ("en", "Press 1 if you would not say it was good, 5 if it could not have been better.", "15"),
         ("en", "How satisfied were you? Press 5 for very satisfied, 1 for very dissatisfied.", "15"),
         (
@@ -104,8 +109,12 @@ fn a_prompt_that_turns_the_scale_round_is_refused_whichever_way_it_says_so() {
         ("de", "Für sehr zufrieden drücken Sie die 5, für sehr unzufrieden die 1.", "15"),
         ("de", "Wie zufrieden waren Sie? Von 1, sehr unzufrieden, bis 5, sehr zufrieden.", "15"),
         ("zh", "请评分，1到5分。非常满意请按5，非常不满意请按1。", "15"),
+        ("zh", "非常满意请按5满意请按4一般请按3不满意请按2非常不满意请按1", "1245"),
+        ("zh", "5非常满意，4满意，3一般，2不满意，1非常不满意", "1245"),
         ("zh", "请评分：5表示非常满意，1表示非常不满意。", "15"),
         ("ru", "Нажмите 5, если вы очень довольны, или 1, если очень недовольны.", "15"),
+        ("es", "Marque 5 si está muy satisfecho o 1 si está muy insatisfecho.", "15"),
+        ("ar", "راض جدا، اضغطوا 5. غير راض إطلاقا، اضغطوا 1.", "15"),
         ("hi", "बहुत संतुष्ट के लिए 5 दबाएँ, बहुत असंतुष्ट के लिए 1 दबाएँ।", "15"),
     ] {
         assert_eq!(asked(BEST_FIRST, language, text), keys, "{text}");
@@ -127,6 +136,9 @@ fn a_prompt_that_says_nothing_clear_about_the_keys_is_accepted() {
         ("en", "Within 5 days a good friend may call you."),
         ("en", "This survey has 2 short questions, and helps us to be the best."),
         ("en", "Good morning, please press 1."),
+        ("en", "We hope you were very satisfied with agent 5."),
+        ("en", "Please help us to do better, press 5 or 1."),
+        ("fr", "Tapez 1 si vous êtes peu satisfait."),
         ("en", "We are happy to help, press 5."),
         ("en", "Were you happy with our 5 star service?"),
         ("de", "Drücken Sie 1, wenn Sie nicht zufrieden waren."),
@@ -162,6 +174,7 @@ fn labels_mean_what_they_say_negations_and_all() {
         (&["1 5 good", "2 2 good enough", "3 1 bad"], "1 is best. 2 is not good enough. 3 is worst.", "-"),
         (&["1 5 good", "2 1 bad"], "Press 1 for good or 2 for bad.", "-"),
         (&["1 5 good", "2 1 bad"], "Press 2 for good or 1 for bad.", "12"),
+        (&["1 5 great", "2 1 bad"], "Press 1 if we did a great job, 2 if we need to do better.", "-"),
         (&["1 5 not bad at all", "2 1 not good"], "Rate.", "-"),
         (&["1 1 not bad at all", "2 5 not good"], "Rate.", "12"),
         (
@@ -200,5 +213,15 @@ fn every_prompt_around_the_question_is_read() {
         (&format!("{before}{other}"), "say = \"please_wait\"", "-"),
     ] {
         assert_eq!(refused(&rating(BEST_FIRST, before, fields, prompts)), keys, "{before}{fields}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_can_be_read(text in "([1-5]|one|five|good|bad|not|press|for|is|to|,|\\.|\\?|非常满意|满意|是| |\\PC){0,40}") {
+        let text = text.replace(['\\', '"'], " ");
+        for language in ["en", "zh", "de"] {
+            proptest::prop_assert!(!asked(BEST_FIRST, language, &text).contains("no prompt"));
+        }
     }
 }

@@ -23,6 +23,9 @@ const LINKS: [&str; 11] =
 const PRESSING: [&str; 10] =
     ["press", "dial", "enter", "key", "number", "choose", "select", "hit", "push", "type"];
 
+/// English words that may stand beside a key without saying what it is.
+const JOINING: [&str; 9] = ["and", "or", "from", "to", "where", "with", "by", "the", "key"];
+
 /// A key and what the text says that it means.
 pub(super) type Pair<'a> = (Key, Meaning<'a>);
 
@@ -156,17 +159,22 @@ fn range_length(part: &[Token], lexicon: &Lexicon<'_>) -> Option<usize> {
     }
 }
 
-/// In English a number before a noun counts something: "5 days", "2 short questions".
+/// In English a number beside a noun is no key: "5 days", "2 short questions", "agent 5". A key is
+/// pressed, is linked to its meaning or next to it, or stands alone between joining words.
 fn is_key(before: &[Token], after: &[Token], lexicon: &Lexicon<'_>) -> bool {
-    let pressed = matches!(before.last(), Some(Token::Word(word)) if PRESSING.contains(&word.as_str()) || is_link(word));
-    let following: Vec<String> = after
-        .iter()
-        .map_while(|token| match token {
-            Token::Word(word) => Some(word.clone()),
-            _ => None,
-        })
-        .take(2)
-        .collect();
-    let linked = following.first().is_none_or(|word| is_link(word) || word == "and" || word == "or");
-    !is_english(lexicon.language) || pressed || linked || lexicon.meaning(&following).is_some()
+    let word = |token: &Token| match token {
+        Token::Word(word) => Some(word.clone()),
+        _ => None,
+    };
+    let mut following: Vec<String> = after.iter().map_while(word).collect();
+    following.truncate(2);
+    let next = following.first().map(String::as_str);
+    let previous = before.last().and_then(word);
+    let pressed = previous.as_deref().is_some_and(|word| PRESSING.contains(&word) || is_link(word));
+    let linked = next.is_some_and(is_link) || lexicon.meaning(&following).is_some();
+    let alone = next.is_none_or(|word| JOINING.contains(&word))
+        && previous.is_none_or(|word| {
+            JOINING.contains(&word.as_str()) || lexicon.meaning(std::slice::from_ref(&word)).is_some()
+        });
+    !is_english(lexicon.language) || pressed || linked || alone
 }

@@ -211,9 +211,10 @@ fn side(words: &[String]) -> Option<Side> {
         let compared = *degree == Degree::Compared || (at > 0 && words[at - 1] == "more");
         sides.push(match (negated, compared, modal) {
             (false, true, true) => Some(side.other()),
-            (true, true, true) | (false, _, _) => Some(*side),
+            (true, true, true) | (false, false, _) => Some(*side),
             (true, false, _) if *degree == Degree::Plain => Some(side.other()),
-            (true, _, _) => None,
+            // "Not perfect" may be good, and "we must do better" praises nobody.
+            (true, _, _) | (false, true, false) => None,
         });
     }
     let first = *sides.first()?;
