@@ -9,10 +9,8 @@ use crate::ids::{Language, SurveyName};
 use crate::survey::definition::{AskKind, Definition, StepDefinition, StepType};
 use crate::survey::fault::{Fault, Pointer, Severity, did_you_mean};
 use crate::survey::library::Library;
-use crate::survey::model::{
-    Arm, At, Confirmation, Does, Goto, Recorder, Step, Subject, Survey, Test, Texts, Word,
-};
-use crate::survey::{fields, lint, question, words};
+use crate::survey::model::{At, Confirmation, Does, Goto, Recorder, Step, Survey, Texts, Word};
+use crate::survey::{branch, fields, lint, polarity, question, words};
 
 /// A survey of more steps is no phone survey; it keeps indices in 16 bits with room to spare.
 pub const STEPS_MAX: usize = 200;
@@ -45,7 +43,7 @@ pub fn compile(name: &SurveyName, definition: Definition, library: &Library) -> 
     let mut faults = compiler.faults;
     if let Some(survey) = &survey {
         faults.extend(lint::graph(survey));
-        faults.extend(lint::polarity(survey, library));
+        faults.extend(polarity::check(survey, library));
     }
     faults.sort();
     let sound = faults.iter().all(|fault| fault.severity == Severity::Advice);
@@ -172,13 +170,16 @@ impl<'a> Compiler<'a> {
             StepType::Record => Does::Record(self.recorder(step, &here)),
             StepType::Branch => {
                 next = self.target_or(step.otherwise.as_deref(), &here.key("otherwise"), following);
-                Does::Branch(self.arms(step, &here))
+                Does::Branch(branch::arms(self, step, &here))
             }
             StepType::Webhook => self.webhook(step, &here),
             StepType::Transfer => {
                 let target = step.target.clone().unwrap_or_default();
-                if target.trim().is_empty() {
-                    self.fault(here.key("target"), "a transfer needs a `target`: a SIP URI or an extension");
+                if !is_target(&target) {
+                    self.fault(
+                        here.key("target"),
+                        "a transfer needs a `target`: a plain extension, or sip:USER@HOST",
+                    );
                 }
                 Does::Transfer { target }
             }
@@ -305,76 +306,6 @@ impl<'a> Compiler<'a> {
         Does::Webhook { url, timeout: Duration::from_millis(ms.into()) }
     }
 
-    fn arms(&mut self, step: &StepDefinition, here: &Pointer) -> Vec<Arm> {
-        if step.when.is_empty() {
-            self.fault(here.clone(), "a branch needs at least one [[step.when]]");
-        }
-        let arms = step.when.iter().enumerate();
-        arms.filter_map(|(number, arm)| {
-            let place = here.key("when").index(number);
-            let goto = self.target_or(Some(&arm.goto), &place.key("goto"), Goto::End);
-            let subject = match (&arm.answer, &arm.variable) {
-                (Some(question), None) => {
-                    self.answered(question, &place.key("answer"));
-                    Subject::Answer(question.clone())
-                }
-                (None, Some(variable)) => {
-                    self.variable(variable, &place.key("variable"));
-                    Subject::Variable(variable.clone())
-                }
-                _ => {
-                    self.fault(place, "an arm tests either an `answer` or a `variable`");
-                    return None;
-                }
-            };
-            let tests = [
-                arm.is.clone().map(|text| Test::OneOf(vec![text])),
-                arm.one_of.clone().map(Test::OneOf),
-                arm.at_least.map(Test::AtLeast),
-                arm.at_most.map(Test::AtMost),
-                arm.given.map(Test::Given),
-            ];
-            let mut given = tests.into_iter().flatten();
-            match (given.next(), given.next()) {
-                (Some(test), None) => Some(Arm { subject, test, goto }),
-                _ => {
-                    self.fault(
-                        place,
-                        "an arm has exactly one of `is`, `one_of`, `at_least`, `at_most`, `given`",
-                    );
-                    None
-                }
-            }
-        })
-        .collect()
-    }
-
-    /// Answers may be tested of whatever leaves one: questions and recordings.
-    fn answered(&mut self, name: &str, here: &Pointer) {
-        let definition = Arc::clone(&self.definition);
-        let answering = |step: &&StepDefinition| matches!(step.step_type, StepType::Ask | StepType::Record);
-        let mut names = definition.step.iter().filter(answering).map(|step| step.id.as_str());
-        if !names.clone().any(|known| known == name) {
-            let hint = did_you_mean(name, &mut names);
-            self.fault(here.clone(), format!("no question or recording is called \"{name}\"{hint}"));
-        }
-    }
-
-    fn variable(&mut self, name: &str, here: &Pointer) {
-        let definition = Arc::clone(&self.definition);
-        let outcome =
-            |step: &&StepDefinition| matches!(step.step_type, StepType::Webhook | StepType::Transfer);
-        let outcomes = definition.step.iter().filter(outcome).map(|step| step.id.as_str());
-        let own = definition.variables.iter().map(String::as_str);
-        let mut known = VARIABLES.into_iter().chain(own).chain(outcomes);
-        if !known.clone().any(|variable| variable == name) {
-            let hint = did_you_mean(name, &mut known);
-            let message =
-                format!("nothing sets a variable \"{name}\"{hint}; list it in `variables` if a door does");
-            self.fault(here.clone(), message);
-        }
-    }
-
     /// The default way on when attempts are used up: `goodbye`, then the end. Questions point
     /// to the index behind the author's steps; the step is added here if any does.
     fn farewell(&mut self, steps: &mut Vec<Step>) {
@@ -454,6 +385,22 @@ impl<'a> Compiler<'a> {
             }
         }
         texts
+    }
+}
+
+/// An extension without anything that ends or divides a SIP URI, or a `sip:` URI with a host (RFC 3261, 19.1).
+fn is_target(target: &str) -> bool {
+    let plain = |text: &str| {
+        !text.is_empty()
+            && !text.contains(|c: char| c.is_whitespace() || c.is_control() || "<>\"".contains(c))
+    };
+    match target.strip_prefix("sip:") {
+        None => plain(target) && !target.contains([':', '@']),
+        Some(rest) => {
+            let address = rest.split([';', '?']).next().unwrap_or_default();
+            let host = address.rsplit('@').next().unwrap_or_default();
+            plain(rest) && !host.is_empty() && !host.starts_with(':') && !address.starts_with('@')
+        }
     }
 }
 

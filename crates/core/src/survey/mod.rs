@@ -1,5 +1,6 @@
 //! Surveys: what an author writes, how it is checked, what is conducted.
 
+mod branch;
 mod compile;
 mod definition;
 pub mod fault;
@@ -7,6 +8,7 @@ mod fields;
 mod library;
 mod lint;
 pub(crate) mod model;
+mod polarity;
 mod question;
 mod words;
 

@@ -84,6 +84,56 @@ fn a_wrong_name_is_named_with_its_place_and_the_nearest_right_one() {
 }
 
 #[test]
+fn a_branch_tests_only_for_answers_there_can_be() {
+    for (test, expected) in [
+        ("is = \"very_satisfied\"", ""),
+        ("is = \"5\"", ""),
+        ("at_most = 2", ""),
+        (
+            "is = \"verysatisfied\"",
+            "\"verysatisfied\" is never the answer to \"rating\" (did you mean \"very_satisfied\"?)",
+        ),
+        ("is = \"6\"", "\"6\" is never the answer to \"rating\""),
+        ("one_of = [\"neutral\", \"purple\"]", "\"purple\" is never the answer to \"rating\""),
+    ] {
+        let branch = format!(
+            "[[step]]\nid = \"b\"\ntype = \"branch\"\n[[step.when]]\nanswer = \"rating\"\n{test}\ngoto = \"end\"\n\n[[step]]\nid = \"thanks\""
+        );
+        let found = found(&CSAT_SURVEY.replace("[[step]]\nid = \"thanks\"", &branch));
+        let messages: Vec<&str> = found.iter().filter_map(|line| Some(line.split_once(": ")?.1)).collect();
+        assert_eq!(messages.concat(), expected, "{test}");
+    }
+}
+
+#[test]
+fn a_transfer_goes_to_an_extension_or_to_a_sip_uri_with_a_host() {
+    for (target, fine) in [
+        ("200", true),
+        ("*98", true),
+        ("sales-desk", true),
+        ("sip:200@pbx.example", true),
+        ("sip:pbx.example:5070;transport=tcp", true),
+        ("sip:200@[2001:db8::1]:5060", true),
+        ("", false),
+        ("30 12", false),
+        ("10\\r\\nX: y", false),
+        ("sip:", false),
+        ("sip:200@", false),
+        ("sip:@pbx.example", false),
+        ("sip:200@:5060", false),
+        ("sip:2 00@pbx.example", false),
+        ("sips:200@pbx.example", false),
+        ("tel:+4930123", false),
+        ("200@pbx.example", false),
+    ] {
+        let source =
+            format!("version = 1\n[[step]]\nid = \"t\"\ntype = \"transfer\"\ntarget = \"{target}\"\n");
+        let expected = "5:1: a transfer needs a `target`: a plain extension, or sip:USER@HOST";
+        assert_eq!(found(&source), if fine { vec![] } else { vec![expected] }, "{target}");
+    }
+}
+
+#[test]
 fn steps_out_of_reach_and_paths_without_end_are_found() {
     let unreachable =
         CSAT_SURVEY.replace("[\"you_rated\", \"{key}\", \"{label}\"]", "\"you_rated\"\nnext = \"end\"");

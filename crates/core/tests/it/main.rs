@@ -10,5 +10,6 @@
 mod conversations;
 mod line;
 mod lint;
+mod polarity;
 mod surveys;
 mod transcripts;
