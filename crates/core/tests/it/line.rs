@@ -153,6 +153,7 @@ impl Line {
             Order::HangUp(_) => self.hung_up = true,
             Order::Record { .. } => self.heard.push("record".to_owned()),
             Order::StopRecording => {
+                self.heard.push("recorded".to_owned());
                 self.recorded();
             }
             Order::Webhook { step, .. } => self.heard.push(format!("webhook {step}")),

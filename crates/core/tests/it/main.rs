@@ -10,5 +10,6 @@
 mod conversations;
 mod line;
 mod lint;
+mod player;
 mod surveys;
 mod transcripts;

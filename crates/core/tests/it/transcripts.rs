@@ -212,6 +212,36 @@ fn on_hold_nothing_is_played_and_no_time_runs_and_then_the_prompt_comes_again() 
 }
 
 #[test]
+fn who_is_put_on_hold_while_speaking_hears_what_follows_on_coming_back() {
+    // Music on hold is not silence: no time runs, nothing is missed.
+    let mut line = call(everything(), "p 1 p 5 p ~ p h ~ ~ ~");
+    assert_eq!(line.heard.last().map(String::as_str), Some("recorded"));
+    line.play("b");
+    assert_eq!(line.heard.last().map(String::as_str), Some("webhook tell"));
+    line.play("h o ~ ~ ~");
+    assert_eq!(line.heard.last().map(String::as_str), Some("webhook tell"), "sent once, nothing played");
+    line.play("b p 2 p 12#p");
+    assert_eq!(line.record(), "\"yes\" 1 \"comment.wav\" \"2\" \"12\"");
+    assert_eq!(line.said("webhook tell"), 1);
+}
+
+#[test]
+fn a_webhook_is_sent_once_whatever_is_heard_again_meanwhile() {
+    let line = call(everything(), "p 1 p 5 p ~ p r = = = o");
+    assert_eq!(line.said("webhook tell"), 1, "{:?}", line.heard);
+}
+
+#[test]
+fn what_happens_before_the_start_means_nothing_but_a_hangup() {
+    let mut line = Line::new(csat());
+    line.play("o ~ r h b");
+    assert_eq!((line.effects.len(), line.heard.len()), (0, 0));
+    line.start();
+    assert_eq!(line.play("p 1").rest().record(), "5 completed");
+    assert_eq!(Line::new(csat()).play("o x").record(), "- abandoned");
+}
+
+#[test]
 fn a_door_that_reports_the_prompts_end_does_not_end_a_question() {
     use aftercall_core::{Heard, Session, What};
     let survey = with_change();
