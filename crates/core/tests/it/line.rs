@@ -46,8 +46,8 @@ impl Line {
     }
 
     /// Plays a script: `p` the prompt ends, keys, `~` silence, `x` hang-up, `=` the last message
-    /// again, `r` something was recorded, `o` a webhook or transfer says ok, `h` hold, `b` back.
-    /// Blanks mean nothing.
+    /// again, `r` something was recorded, `n` nothing was said, `o` a webhook or transfer says ok,
+    /// `h` hold, `b` back, `f` the sound failed. Blanks mean nothing.
     pub fn play(&mut self, script: &str) -> &mut Self {
         for c in script.chars().filter(|c| *c != ' ') {
             let turn = self.turn();
@@ -66,6 +66,8 @@ impl Line {
                 'p' => self.prompt_ends(),
                 '~' => self.silence(),
                 'r' => self.recorded(),
+                'n' => self.nothing_said(),
+                'f' => self.tell(What::Failed { reason: "rtp_timeout".to_owned() }),
                 'x' => self.tell(What::Hangup),
                 'o' => self.tell(What::Answered { outcome: "ok".to_owned() }),
                 key => self.key(Key::try_from(key).unwrap()),
@@ -92,6 +94,11 @@ impl Line {
 
     pub fn turn(&self) -> u32 {
         self.session().present(&self.survey).number
+    }
+
+    /// The id of the step the caller is at; nothing before and after.
+    pub fn step(&self) -> &str {
+        self.conversation.step().unwrap_or_default()
     }
 
     fn prompt_ends(&mut self) -> What {
@@ -123,6 +130,12 @@ impl Line {
         let outcomes = self.conversation.recorded(Some("comment.wav".to_owned()), 3, self.now);
         self.obey(outcomes);
         What::Recorded { reference: "comment.wav".to_owned(), seconds: 3 }
+    }
+
+    fn nothing_said(&mut self) -> What {
+        let outcomes = self.conversation.recorded(None, 0, self.now);
+        self.obey(outcomes);
+        What::Silence
     }
 
     fn tell(&mut self, what: What) -> What {
