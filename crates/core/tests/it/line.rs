@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aftercall_core::survey::{self, Library};
 use aftercall_core::{
-    Answer, Conversation, Effect, Heard, Key, Order, Outcome, Session, Survey, SurveyName, What,
+    Answer, Conversation, Effect, Ending, Heard, Key, Order, Outcome, Session, Survey, SurveyName, What,
 };
 
 pub struct Line {
@@ -94,6 +94,11 @@ impl Line {
 
     pub fn turn(&self) -> u32 {
         self.session().present(&self.survey).number
+    }
+
+    /// How it ended, once it has.
+    pub fn ending(&self) -> Option<&Ending> {
+        self.conversation.ending()
     }
 
     /// The id of the step the caller is at; nothing before and after.

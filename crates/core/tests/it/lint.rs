@@ -5,7 +5,7 @@ use aftercall_core::survey::fault::Severity;
 use aftercall_core::survey::{CSAT_SURVEY, Library, read_toml};
 
 /// `LINE:COLUMN: message` of everything found, advice marked.
-fn found(source: &str) -> Vec<String> {
+pub fn found(source: &str) -> Vec<String> {
     let name = SurveyName::new("test").unwrap();
     let located = match read_toml(&name, source, Library::built_in()) {
         Ok((_, advice)) => advice,

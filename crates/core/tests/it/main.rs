@@ -8,6 +8,7 @@
 )]
 
 mod conversations;
+mod faults;
 mod line;
 mod lint;
 mod player;

@@ -54,6 +54,15 @@ pub fn branching(arm: &str, otherwise: &str) -> Survey {
     ))
 }
 
+/// Up to four digits, and all that can be said of them.
+pub fn read_back() -> Survey {
+    survey(
+        "version = 1\n\
+         [[step]]\nid = \"q\"\ntype = \"ask\"\nkind = \"digits\"\nsay = \"nps_question\"\nmax_digits = 4\n\
+         [[step]]\nid = \"echo\"\ntype = \"say\"\nsay = [\"{q.value}\", \"please_wait\", \"{q.label}\", \"please_wait\", \"{q.key}\"]\nnext = \"end\"\n",
+    )
+}
+
 /// A rating, then a net promoter score.
 pub fn two_questions() -> Survey {
     survey(&format!(

@@ -4,7 +4,7 @@
 use aftercall_core::{Effect, Score, Survey};
 
 use crate::line::Line;
-use crate::surveys::{branching, csat, everything, two_questions, welcomed, with_change};
+use crate::surveys::{branching, csat, everything, read_back, two_questions, welcomed, with_change};
 
 fn call(survey: Survey, script: &str) -> Line {
     let mut line = Line::new(survey);
@@ -247,6 +247,21 @@ fn an_ending_says_why_where_its_state_does_not() {
         let line = call(survey(), script);
         let Some(Effect::Ended(ending)) = line.effects.last() else { unreachable!() };
         assert_eq!((ending.state.word(), ending.reason.as_deref()), (state, reason), "{script}");
+        assert_eq!(line.ending(), Some(ending), "{script}");
+    }
+}
+
+#[test]
+fn an_answer_is_read_back_digit_by_digit_and_ten_as_one_word() {
+    for (typed, heard) in [
+        ("7#", "digit_7 - digit_7 - digit_7"),
+        ("10#", "digit_10 - digit_10 - digit_0"),
+        ("12#", "digit_1 digit_2 - digit_1 digit_2 - digit_2"),
+        ("010#", "digit_0 digit_1 digit_0 - digit_0 digit_1 digit_0 - digit_0"),
+        ("100#", "digit_1 digit_0 digit_0 - digit_1 digit_0 digit_0 - digit_0"),
+    ] {
+        let line = call(read_back(), &format!("p {typed}"));
+        assert_eq!(line.heard[1..].join(" ").replace("please_wait", "-"), heard, "{typed}");
     }
 }
 
