@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aftercall_core::survey::{self, Library};
 use aftercall_core::{
-    Answer, Conversation, Effect, Ending, Heard, Key, Order, Outcome, Session, Survey, SurveyName, What,
+    Act, Answer, Conversation, Effect, Ending, Heard, Key, Order, Outcome, Session, Survey, SurveyName, What,
 };
 
 pub struct Line {
@@ -104,6 +104,11 @@ impl Line {
     /// The id of the step the caller is at; nothing before and after.
     pub fn step(&self) -> &str {
         self.conversation.step().unwrap_or_default()
+    }
+
+    /// What the session asks for now.
+    pub fn act(&self) -> Act {
+        self.session().present(&self.survey).act
     }
 
     fn prompt_ends(&mut self) -> What {

@@ -7,6 +7,7 @@
     reason = "a test panics to fail"
 )]
 
+mod about;
 mod conversations;
 mod faults;
 mod line;
