@@ -157,6 +157,11 @@ mod tests {
     }
 
     #[test]
+    fn a_weeks_first_day_has_the_word_that_the_database_keeps() {
+        assert_eq!(WeekStart::ALL.map(WeekStart::word), ["monday", "saturday", "sunday"]);
+    }
+
+    #[test]
     fn beyond_the_years_there_are_days_still_have_an_answer() {
         let kiritimati = zone("Pacific/Kiritimati");
         assert_eq!(start_of(Date::MIN, &kiritimati), Timestamp::MIN);
