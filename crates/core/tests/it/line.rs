@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aftercall_core::session::TURNS_MAX;
 use aftercall_core::survey::{self, Library};
 use aftercall_core::{
     Act, Answer, Conversation, Effect, Ending, Heard, Key, Order, Outcome, Session, Survey, SurveyName, What,
@@ -82,10 +83,13 @@ impl Line {
 
     /// Lets every prompt end by itself until a key is waited for or the call is over.
     pub fn rest(&mut self) -> &mut Self {
-        while self.playing.is_some() && !self.hung_up {
+        for _ in 0..=TURNS_MAX {
+            if self.playing.is_none() || self.hung_up {
+                return self;
+            }
             self.prompt_ends();
         }
-        self
+        panic!("prompts without end: {:?}", self.heard);
     }
 
     pub fn session(&self) -> &Session {
@@ -106,7 +110,7 @@ impl Line {
         self.conversation.step().unwrap_or_default()
     }
 
-    /// What the session asks for now.
+    /// What the door is to do in the present turn.
     pub fn act(&self) -> Act {
         self.session().present(&self.survey).act
     }

@@ -350,6 +350,19 @@ fn digits_of_other_scripts_are_digits() {
 }
 
 #[test]
+fn a_number_that_is_no_key_does_not_hide_what_a_prompt_says_of_the_keys() {
+    let prompts = "[prompt.q]\nen = \"In 90 seconds: press 1 for left, 5 for done\"\n[prompt.low]\nen = \"done\"\n[prompt.high]\nen = \"left\"";
+    let keys = "1 = { score = 1, label = \"low\" }, 5 = { score = 5, label = \"high\" }";
+    assert_eq!(
+        said(&rating(&["en"], prompts, keys)),
+        [
+            "the prompt \"q\" in \"en\" says that 1 is \"high\", but the key gives \"low\" and score 1",
+            "the prompt \"q\" in \"en\" says that 5 is \"low\", but the key gives \"high\" and score 5",
+        ]
+    );
+}
+
+#[test]
 fn a_label_without_a_letter_is_no_trap_for_the_check() {
     let prompts = "[prompt.q]\nen = \"Press 1 or 2\"\n[prompt.low]\nen = \"...\"\n[prompt.high]\nen = \"!\"";
     let keys = "1 = { score = 5, label = \"low\" }, 2 = { score = 1, label = \"high\" }";
