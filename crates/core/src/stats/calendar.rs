@@ -53,7 +53,7 @@ pub struct Day {
 /// Beyond the years that an instant can name (-9999 to 9999): the nearest instant.
 #[must_use]
 pub fn start_of(date: Date, zone: &TimeZone) -> Timestamp {
-    let beyond = if date.year() < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    let beyond = if date.year().is_negative() { Timestamp::MIN } else { Timestamp::MAX };
     let midnight = zone.to_ambiguous_timestamp(date.to_datetime(Time::midnight()));
     let skipped = matches!(midnight.offset(), AmbiguousOffset::Gap { .. });
     // Of two midnights the earlier, of none the one as far behind the gap's end as it is behind its start.
