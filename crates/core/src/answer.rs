@@ -208,19 +208,13 @@ impl Speech<'_> {
         }
     }
 
-    /// A number up to ten as one word, a longer one digit by digit.
+    /// A ten as one word, every other number digit by digit, noughts in front of it too.
     fn number(&self, digits: &str) -> Vec<Spoken> {
-        let spoken = |number: usize| DIGITS.get(number).map(|name| self.prompt(name));
-        match digits.parse::<usize>() {
-            Ok(number) if number < DIGITS.len() && (digits.len() == 1 || number == 10) => {
-                spoken(number).into_iter().collect()
-            }
-            _ => digits
-                .chars()
-                .filter_map(|c| c.to_digit(10))
-                .filter_map(|digit| spoken(digit as usize))
-                .collect(),
-        }
+        let numbers: Vec<usize> = match digits {
+            "10" => vec![10],
+            _ => digits.chars().filter_map(|c| c.to_digit(10)).map(|digit| digit as usize).collect(),
+        };
+        numbers.into_iter().filter_map(|number| DIGITS.get(number)).map(|name| self.prompt(name)).collect()
     }
 
     fn prompt(&self, name: &str) -> Spoken {

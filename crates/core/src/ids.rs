@@ -227,6 +227,7 @@ mod tests {
     #[test]
     fn a_caller_is_masked_in_debug_and_short_ones_entirely() {
         assert_eq!(format!("{:?}", Caller::new("13800138000")), "\"…00\"");
+        assert_eq!(format!("{:?}", Caller::new("10012")), "\"…12\"");
         assert_eq!(format!("{:?}", Caller::new("1001")), "\"…\"");
     }
 
@@ -243,6 +244,60 @@ mod tests {
             (long.as_str(), Err(IdFault::TooLong(ID_CHARS_MAX))),
         ] {
             assert_eq!(AgentId::new(text).as_ref().map(AgentId::as_str), expected.as_ref().copied());
+        }
+    }
+
+    #[test]
+    fn names_are_lower_case_words_of_bounded_length() {
+        let (longest, longer) = ("x".repeat(NAME_CHARS_MAX), "x".repeat(NAME_CHARS_MAX + 1));
+        for (text, expected) in [
+            ("csat-survey_2.b", Ok(())),
+            ("9", Ok(())),
+            (longest.as_str(), Ok(())),
+            (longer.as_str(), Err(IdFault::TooLong(NAME_CHARS_MAX))),
+            ("Sales", Err(IdFault::Character('S'))),
+            ("a b", Err(IdFault::Character(' '))),
+            ("a/b", Err(IdFault::Character('/'))),
+        ] {
+            assert_eq!(SurveyName::new(text).map(|_| ()), expected, "{text}");
+        }
+        assert_eq!(TenantId::default().as_str(), "default");
+    }
+
+    #[test]
+    fn an_id_goes_into_a_row_and_comes_back_the_same() {
+        let longest = "呼".repeat(ID_CHARS_MAX);
+        for text in ["PJSIP/agent1001", " spaced ", longest.as_str()] {
+            let id: CallId = text.parse().unwrap();
+            assert_eq!(id.to_string(), text);
+            let row = serde_json::to_string(&id).unwrap();
+            assert_eq!(serde_json::from_str::<CallId>(&row).unwrap(), id);
+            assert_eq!(String::from(id), text);
+        }
+        assert!(serde_json::from_str::<CallId>("\"\"").is_err());
+        let language: Language = serde_json::from_str("\"PT_br\"").unwrap();
+        assert_eq!(
+            (serde_json::to_string(&language).unwrap(), language.to_string()),
+            ("\"pt-br\"".into(), "pt-br".into())
+        );
+        assert_eq!(Caller::new("+86 138").expose(), "+86 138");
+    }
+
+    #[test]
+    fn a_language_tag_has_letters_digits_and_hyphens_only_and_thirty_five_at_most() {
+        for (text, expected) in [
+            (" en ", Ok("en")),
+            ("es-419", Ok("es-419")),
+            ("", Err(IdFault::Empty)),
+            ("en!", Err(IdFault::Character('!'))),
+            ("abcdefghijklmnopqrstuvwxyz-12345678", Ok("abcdefghijklmnopqrstuvwxyz-12345678")),
+            ("abcdefghijklmnopqrstuvwxyz-123456789", Err(IdFault::TooLong(35))),
+        ] {
+            assert_eq!(
+                text.parse::<Language>().as_ref().map(Language::as_str),
+                expected.as_ref().copied(),
+                "{text}"
+            );
         }
     }
 

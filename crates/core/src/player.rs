@@ -68,8 +68,10 @@ pub struct Player {
 
 #[derive(Debug, Clone, Default)]
 enum Phase {
-    /// Between turns: whatever comes is kept or dropped.
+    /// There is nothing to do for us: before the first turn, and while a webhook or a transfer is out.
     #[default]
+    Waiting,
+    /// Between turns: whatever comes is kept or dropped.
     Idle,
     /// A question's prompt plays.
     Asking(Asked),
@@ -82,7 +84,18 @@ enum Phase {
     /// The caller speaks.
     Recording { finish: Key },
     /// The caller cannot hear us.
-    Held,
+    Held(Meanwhile),
+}
+
+/// What goes on while the caller cannot hear us.
+#[derive(Debug, Clone)]
+enum Meanwhile {
+    /// Nothing: the present turn begins again when they are back.
+    Nothing,
+    /// Their comment was ended and is not there yet.
+    Recording { finish: Key },
+    /// What goes on without them anyhow.
+    Waiting,
 }
 
 impl Player {
@@ -92,8 +105,9 @@ impl Player {
         if same {
             return Vec::new();
         }
-        if matches!(self.phase, Phase::Held) && !matches!(turn.act, Act::End(_)) {
+        if matches!(self.phase, Phase::Held(_)) && !matches!(turn.act, Act::End(_)) {
             self.number = turn.number;
+            self.phase = Phase::Held(Meanwhile::Nothing);
             return Vec::new();
         }
         self.begin(turn, now)
@@ -101,23 +115,25 @@ impl Player {
 
     /// The caller cannot hear us: nothing is played, no time runs, and keys mean nothing.
     pub fn hold(&mut self) -> Vec<Order> {
-        let orders = match self.phase {
-            Phase::Idle | Phase::Held => return Vec::new(),
-            Phase::Recording { .. } => vec![Order::StopRecording],
-            _ => vec![Order::Stop],
+        let (orders, meanwhile) = match self.phase {
+            Phase::Held(_) => return Vec::new(),
+            Phase::Waiting | Phase::Idle => (vec![], Meanwhile::Waiting),
+            Phase::Recording { finish } => (vec![Order::StopRecording], Meanwhile::Recording { finish }),
+            _ => (vec![Order::Stop], Meanwhile::Nothing),
         };
-        if !matches!(self.phase, Phase::Recording { .. }) {
-            self.phase = Phase::Held;
-        }
+        self.phase = Phase::Held(meanwhile);
         orders
     }
 
-    /// The caller is back: the present turn begins again.
+    /// The caller is back: the present turn begins again, unless it goes on without them.
     pub fn resume(&mut self, present: Turn, now: Duration) -> Vec<Order> {
-        match self.phase {
-            Phase::Held => self.begin(present, now),
-            _ => Vec::new(),
-        }
+        let Phase::Held(meanwhile) = &self.phase else { return Vec::new() };
+        self.phase = match *meanwhile {
+            Meanwhile::Nothing => return self.begin(present, now),
+            Meanwhile::Recording { finish } => Phase::Recording { finish },
+            Meanwhile::Waiting => Phase::Waiting,
+        };
+        Vec::new()
     }
 
     fn begin(&mut self, turn: Turn, now: Duration) -> Vec<Order> {
@@ -135,11 +151,11 @@ impl Player {
                 self.play(say, false, now)
             }
             Act::Webhook { step, url, timeout } => {
-                self.phase = Phase::Idle;
+                self.phase = Phase::Waiting;
                 vec![Order::Webhook { step, url, timeout }]
             }
             Act::Transfer { target } => {
-                self.phase = Phase::Idle;
+                self.phase = Phase::Waiting;
                 vec![Order::Transfer { target }]
             }
             Act::End(ending) => {
@@ -161,8 +177,8 @@ impl Player {
                 vec![self.hear(What::Key { key })]
             }
             Phase::Recording { finish } if *finish == key => vec![Order::StopRecording],
-            Phase::Recording { .. } | Phase::BeforeRecording { .. } | Phase::Held => Vec::new(),
-            Phase::Asking(_) | Phase::Saying { .. } | Phase::Idle => {
+            Phase::Recording { .. } | Phase::BeforeRecording { .. } | Phase::Held(_) => Vec::new(),
+            Phase::Asking(_) | Phase::Saying { .. } | Phase::Waiting | Phase::Idle => {
                 if self.kept.len() < KEYS_KEPT_MAX {
                     self.kept.push_back(key);
                 }
@@ -176,7 +192,7 @@ impl Player {
         if play != self.plays {
             return Vec::new();
         }
-        match std::mem::take(&mut self.phase) {
+        match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Asking(asked) => self.listen(asked, now),
             Phase::Saying { .. } => vec![self.hear(What::Played)],
             Phase::BeforeRecording { beep, longest, silence_after, finish } => {
@@ -192,10 +208,11 @@ impl Player {
 
     /// The recording ended. `reference` is none where nothing was said.
     pub fn recorded(&mut self, reference: Option<String>, seconds: u32) -> Vec<Order> {
-        if !matches!(self.phase, Phase::Recording { .. }) {
-            return Vec::new();
-        }
-        self.phase = Phase::Idle;
+        self.phase = match self.phase {
+            Phase::Recording { .. } => Phase::Idle,
+            Phase::Held(Meanwhile::Recording { .. }) => Phase::Held(Meanwhile::Nothing),
+            _ => return Vec::new(),
+        };
         let what = match reference {
             Some(reference) => What::Recorded { reference, seconds },
             None => What::Silence,

@@ -53,7 +53,7 @@ pub struct Day {
 /// Beyond the years that an instant can name (-9999 to 9999): the nearest instant.
 #[must_use]
 pub fn start_of(date: Date, zone: &TimeZone) -> Timestamp {
-    let beyond = if date.year() < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    let beyond = if date.year().is_negative() { Timestamp::MIN } else { Timestamp::MAX };
     let midnight = zone.to_ambiguous_timestamp(date.to_datetime(Time::midnight()));
     let skipped = matches!(midnight.offset(), AmbiguousOffset::Gap { .. });
     // Of two midnights the earlier, of none the one as far behind the gap's end as it is behind its start.
@@ -154,6 +154,11 @@ mod tests {
         assert!(days[2].span.is_empty());
         assert_eq!(last_days(instant("2026-11-22T08:00:00Z"), 0, &apia), vec![]);
         assert_eq!(last_days(instant("2026-11-22T08:00:00Z"), u16::MAX, &apia).len(), 3_660);
+    }
+
+    #[test]
+    fn a_weeks_first_day_has_the_word_that_the_database_keeps() {
+        assert_eq!(WeekStart::ALL.map(WeekStart::word), ["monday", "saturday", "sunday"]);
     }
 
     #[test]

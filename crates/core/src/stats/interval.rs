@@ -62,15 +62,11 @@ pub fn wilson(part: u64, whole: u64, level: Level) -> Option<Interval> {
 
 /// The z for which a standard normal lies within ±z as often as `level`, by Newton's method.
 fn deviate(level: f64) -> f64 {
-    /// Each step doubles the right digits; from the start below, seven have always sufficed.
-    const STEPS: usize = 32;
+    /// Near the end each step doubles the right digits; from the start below, 0.9999 takes thirteen.
+    const STEPS: usize = 16;
     let mut z = 1.0;
     for _ in 0..STEPS {
-        let step = (within(z) - level) / (2.0 * density(z));
-        z -= step;
-        if step.abs() < 1e-15 {
-            break;
-        }
+        z -= (within(z) - level) / (2.0 * density(z));
     }
     z
 }

@@ -246,6 +246,23 @@ mod tests {
     }
 
     #[test]
+    fn agents_who_got_nothing_but_one_score_share_the_first_rank_with_it() {
+        let ranked = ranking([("a", tally([0, 0, 0, 7, 0])), ("b", tally([0, 0, 0, 3, 0]))]);
+        let places: Vec<_> = ranked.iter().map(|r| (r.rank, r.key, r.adjusted_score)).collect();
+        assert_eq!(places, [(1, "a", 4.0), (1, "b", 4.0)]);
+    }
+
+    #[test]
+    fn scores_too_near_for_a_float_to_tell_apart_have_their_own_ranks() {
+        let many = 1_u64 << 60;
+        let agents = vec![("a", tally([0, 0, 0, many, 0])), ("b", tally([0, 0, 0, many - 1, 1]))];
+        let (sum, count) = agents.iter().fold((0, 0), |(s, n), (_, t)| (s + t.sum(), n + t.count()));
+        let ranked = placed(agents, &Scale::Fixed { sum, count });
+        let places: Vec<_> = ranked.iter().map(|r| (r.rank, r.key, r.adjusted_score)).collect();
+        assert_eq!(places, [(1, "b", 4.0), (2, "a", 4.0)]);
+    }
+
+    #[test]
     fn equal_scores_share_a_rank_and_the_next_one_counts_them() {
         let middle = tally([1, 2, 3, 2, 1]);
         let ranked = ranking([

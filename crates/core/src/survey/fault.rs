@@ -176,8 +176,40 @@ mod tests {
 
     #[test]
     fn the_nearest_known_name_is_offered_and_only_a_near_one() {
-        let known = ["csat_enabled", "csat_ivr"];
-        assert_eq!(did_you_mean("csat_enable", known), " (did you mean \"csat_enabled\"?)");
-        assert_eq!(did_you_mean("colour", known), "");
+        let known = ["csat_enabled", "csat_ivr", "rating", "ratio", "to"];
+        for (name, nearest) in [
+            ("csat_enable", Some("csat_enabled")),
+            ("ratng", Some("rating")),
+            ("ratin", Some("rating")),
+            // Swapped letters, and a common beginning.
+            ("ot", None),
+            ("tarting", Some("rating")),
+            ("csat_en", Some("csat_enabled")),
+            ("colour", None),
+            ("", None),
+        ] {
+            let hint = nearest.map(|nearest| format!(" (did you mean \"{nearest}\"?)")).unwrap_or_default();
+            assert_eq!(did_you_mean(name, known), hint, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_counted_in_lines_and_characters_from_one() {
+        let source = "ab\n好x\n\nend";
+        let places: Vec<(usize, usize)> =
+            source.char_indices().map(|(at, _)| line_column(source, at)).collect();
+        assert_eq!(places, [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3), (3, 1), (4, 1), (4, 2), (4, 3)]);
+        assert_eq!(line_column(source, 5), (2, 1), "within a character");
+        assert_eq!(line_column(source, 1_000), (4, 4), "beyond the end");
+    }
+
+    #[test]
+    fn a_fault_is_shown_with_its_json_pointer() {
+        let place = Pointer::root().key("prompt").key("a/b~c").index(7);
+        assert_eq!(
+            Fault::new(place, "is wrong").to_string(),
+            "/prompt/a~1b~0c/7: is wrong",
+            "escaped as RFC 6901, 3 says"
+        );
     }
 }

@@ -13,7 +13,7 @@ pub(crate) fn strangers(step: &StepDefinition, here: &Pointer) -> Vec<Fault> {
         ("kind", step.kind.is_some(), &[Ask]),
         ("keys", !step.keys.is_empty(), &[Ask]),
         ("attempts", step.attempts.is_some(), &[Ask]),
-        ("silence_ms", step.silence_ms.is_some(), &[Ask, Confirm, Record]),
+        ("silence_ms", step.silence_ms.is_some(), &[Ask, Record]),
         ("invalid", step.invalid.is_some(), &[Ask]),
         ("silence", step.silence.is_some(), &[Ask]),
         ("otherwise", step.otherwise.is_some(), &[Ask, Branch]),

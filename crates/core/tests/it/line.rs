@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aftercall_core::session::TURNS_MAX;
 use aftercall_core::survey::{self, Library};
 use aftercall_core::{
-    Answer, Conversation, Effect, Heard, Key, Order, Outcome, Session, Survey, SurveyName, What,
+    Act, Answer, Conversation, Effect, Ending, Heard, Key, Order, Outcome, Session, Survey, SurveyName, What,
 };
 
 pub struct Line {
@@ -46,8 +47,8 @@ impl Line {
     }
 
     /// Plays a script: `p` the prompt ends, keys, `~` silence, `x` hang-up, `=` the last message
-    /// again, `r` something was recorded, `o` a webhook or transfer says ok, `h` hold, `b` back.
-    /// Blanks mean nothing.
+    /// again, `r` something was recorded, `n` nothing was said, `o` a webhook or transfer says ok,
+    /// `h` hold, `b` back, `f` the sound failed. Blanks mean nothing.
     pub fn play(&mut self, script: &str) -> &mut Self {
         for c in script.chars().filter(|c| *c != ' ') {
             let turn = self.turn();
@@ -66,6 +67,8 @@ impl Line {
                 'p' => self.prompt_ends(),
                 '~' => self.silence(),
                 'r' => self.recorded(),
+                'n' => self.nothing_said(),
+                'f' => self.tell(What::Failed { reason: "rtp_timeout".to_owned() }),
                 'x' => self.tell(What::Hangup),
                 'o' => self.tell(What::Answered { outcome: "ok".to_owned() }),
                 key => self.key(Key::try_from(key).unwrap()),
@@ -80,10 +83,13 @@ impl Line {
 
     /// Lets every prompt end by itself until a key is waited for or the call is over.
     pub fn rest(&mut self) -> &mut Self {
-        while self.playing.is_some() && !self.hung_up {
+        for _ in 0..=TURNS_MAX {
+            if self.playing.is_none() || self.hung_up {
+                return self;
+            }
             self.prompt_ends();
         }
-        self
+        panic!("prompts without end: {:?}", self.heard);
     }
 
     pub fn session(&self) -> &Session {
@@ -92,6 +98,21 @@ impl Line {
 
     pub fn turn(&self) -> u32 {
         self.session().present(&self.survey).number
+    }
+
+    /// How it ended, once it has.
+    pub fn ending(&self) -> Option<&Ending> {
+        self.conversation.ending()
+    }
+
+    /// The id of the step the caller is at; nothing before and after.
+    pub fn step(&self) -> &str {
+        self.conversation.step().unwrap_or_default()
+    }
+
+    /// What the door is to do in the present turn.
+    pub fn act(&self) -> Act {
+        self.session().present(&self.survey).act
     }
 
     fn prompt_ends(&mut self) -> What {
@@ -125,6 +146,12 @@ impl Line {
         What::Recorded { reference: "comment.wav".to_owned(), seconds: 3 }
     }
 
+    fn nothing_said(&mut self) -> What {
+        let outcomes = self.conversation.recorded(None, 0, self.now);
+        self.obey(outcomes);
+        What::Silence
+    }
+
     fn tell(&mut self, what: What) -> What {
         let outcomes = self.conversation.tell(what.clone(), self.now);
         self.obey(outcomes);
@@ -153,6 +180,7 @@ impl Line {
             Order::HangUp(_) => self.hung_up = true,
             Order::Record { .. } => self.heard.push("record".to_owned()),
             Order::StopRecording => {
+                self.heard.push("recorded".to_owned());
                 self.recorded();
             }
             Order::Webhook { step, .. } => self.heard.push(format!("webhook {step}")),

@@ -5,7 +5,7 @@ use aftercall_core::survey::fault::Severity;
 use aftercall_core::survey::{CSAT_SURVEY, Library, read_toml};
 
 /// `LINE:COLUMN: message` of everything found, advice marked.
-fn found(source: &str) -> Vec<String> {
+pub fn found(source: &str) -> Vec<String> {
     let name = SurveyName::new("test").unwrap();
     let located = match read_toml(&name, source, Library::built_in()) {
         Ok((_, advice)) => advice,
@@ -212,6 +212,221 @@ fn the_opposite_map_is_fine_when_its_words_agree() {
         "{:#?}",
         found(&turned)
     );
+}
+
+/// A rating in these languages (the first is the survey's own), with these prompts and keys.
+fn rating(languages: &[&str], prompts: &str, keys: &str) -> String {
+    format!(
+        "version = 1\nlanguage = \"{}\"\nlanguages = {languages:?}\n{prompts}\n\
+         [[step]]\nid = \"rating\"\ntype = \"ask\"\nkind = \"rating\"\nsay = \"q\"\n\
+         keys = {{ {keys} }}\n",
+        languages[0],
+    )
+}
+
+/// What is found, without its place.
+fn said(source: &str) -> Vec<String> {
+    found(source)
+        .into_iter()
+        .map(|line| line.splitn(3, ':').last().unwrap_or_default().trim().to_owned())
+        .collect()
+}
+
+const NOTHING: [&str; 0] = [];
+
+#[test]
+fn a_label_in_plain_words_may_stand_for_the_middle_but_not_for_the_other_side() {
+    for (text, wrong_scores) in [
+        ("great", vec![1, 2]),
+        ("Could not be better, perfect!", vec![1, 2]),
+        ("not bad", vec![1, 2]),
+        ("never disappointing", vec![1, 2]),
+        ("awful", vec![4, 5]),
+        ("not good", vec![4, 5]),
+        ("good and bad", vec![]),
+        ("so so", vec![]),
+        ("goodish", vec![]),
+    ] {
+        for score in 1..=5 {
+            let prompts = format!(
+                "[prompt.q]\nen = \"How was it?\"\n[prompt.own]\nen = \"{text}\"\n[prompt.other]\nen = \"other\""
+            );
+            let keys =
+                format!("1 = {{ score = {score}, label = \"own\" }}, 2 = {{ score = 3, label = \"other\" }}");
+            let expected =
+                format!("key 1 says \"{text}\" but gives score {score}; 5 is the best score, 1 the worst");
+            let expected = if wrong_scores.contains(&score) { vec![expected] } else { vec![] };
+            assert_eq!(said(&rating(&["en"], &prompts, &keys)), expected, "{text}: {score}");
+        }
+    }
+}
+
+#[test]
+fn a_label_without_english_words_is_judged_by_its_name() {
+    let prompts = "[prompt.q]\nde = \"Wie war es?\"\n[prompt.very_happy]\nde = \"froh\"\n[prompt.unhappy]\nde = \"traurig\"";
+    let keys = "1 = { score = 1, label = \"very_happy\" }, 2 = { score = 5, label = \"unhappy\" }";
+    assert_eq!(
+        said(&rating(&["de"], prompts, keys)),
+        [
+            "key 1 says \"very happy\" but gives score 1; 5 is the best score, 1 the worst",
+            "key 2 says \"unhappy\" but gives score 5; 5 is the best score, 1 the worst",
+        ]
+    );
+}
+
+#[test]
+fn a_label_is_known_by_its_words_in_any_language_and_whatever_stands_around_them() {
+    for (language, text) in [
+        ("en", "Very satisfied!"),
+        ("de", "„Sehr zufrieden.“"),
+        ("zh", "非常满意。"),
+        ("en", "  VERY SATISFIED"),
+    ] {
+        let prompts = format!(
+            "[prompt.q]\n{language} = \"?\"\n[prompt.own]\n{language} = \"{text}\"\n[prompt.other]\n{language} = \"x\""
+        );
+        let keys = "1 = { score = 1, label = \"own\" }, 2 = { score = 3, label = \"other\" }";
+        let expected = format!("key 1 says \"{text}\", which means score 5, but gives score 1");
+        assert_eq!(said(&rating(&[language], &prompts, keys)), [expected]);
+        assert_eq!(said(&rating(&[language], &prompts, &keys.replace("score = 1", "score = 5"))), NOTHING);
+    }
+}
+
+#[test]
+fn scores_that_go_up_and_down_along_the_keys_are_asked_about_and_not_refused() {
+    for (scores, asked) in [
+        ([1, 2, 3], false),
+        ([3, 2, 1], false),
+        ([1, 1, 5], false),
+        ([5, 1, 1], false),
+        ([3, 3, 3], false),
+        ([1, 5, 3], true),
+        ([5, 1, 3], true),
+    ] {
+        let prompts = "[prompt.q]\nen = \"How was it?\"\n[prompt.own]\nen = \"so so\"";
+        let keys: Vec<String> = (1..)
+            .zip(scores)
+            .map(|(key, score)| format!("{key} = {{ score = {score}, label = \"own\" }}"))
+            .collect();
+        let advice =
+            format!("advice: along the keys the scores go {scores:?}, neither up nor down: is that meant?");
+        let expected = if asked { vec![advice] } else { vec![] };
+        let source = rating(&["en"], prompts, &keys.join(", "));
+        assert_eq!(said(&source), expected);
+        let name = SurveyName::new("test").unwrap();
+        let (survey, advice) = read_toml(&name, &source, Library::built_in()).unwrap();
+        assert_eq!((survey.main_question(), advice.len()), (Some("rating"), usize::from(asked)));
+    }
+}
+
+#[test]
+fn the_ends_of_a_scale_in_plain_english_go_with_their_scores() {
+    let good = |key: u8, score: u8| {
+        vec![format!("the prompt \"q\" in \"en\" says that {key} is good, but the key gives score {score}")]
+    };
+    let bad = |key: u8, score: u8| {
+        vec![format!("the prompt \"q\" in \"en\" says that {key} is bad, but the key gives score {score}")]
+    };
+    for (text, scores, expected) in [
+        ("5 is excellent", [1, 5], vec![]),
+        ("5 is excellent", [5, 1], good(5, 1)),
+        ("5 is excellent", [5, 2], good(5, 2)),
+        ("5 is excellent", [5, 3], vec![]),
+        ("5 is terrible", [1, 4], bad(5, 4)),
+        ("5 is terrible", [1, 5], bad(5, 5)),
+        ("5 is terrible", [1, 3], vec![]),
+        ("Rate us, 5 being very good", [4, 1], good(5, 1)),
+        ("Rate us. 5 means not good", [1, 5], bad(5, 5)),
+        ("Please press 1 for bad, meaning worst", [5, 1], bad(1, 5)),
+        ("Please press 1, meaning best", [1, 5], good(1, 1)),
+        // Of another number, or of none.
+        ("Press 1 or 5. It is good of you to tell us", [1, 5], vec![]),
+        ("A 9 is good, so which key is", [1, 5], vec![]),
+        ("Is it 1, or is 5", [1, 5], vec![]),
+        // As many numbers as keys, but more labels: nothing is paired.
+        ("Are you done? Say 1 for done, 5 for left", [1, 5], vec![]),
+    ] {
+        let prompts =
+            format!("[prompt.q]\nen = \"{text}\"\n[prompt.low]\nen = \"done\"\n[prompt.high]\nen = \"left\"");
+        let [one, five] = scores;
+        let keys =
+            format!("1 = {{ score = {one}, label = \"low\" }}, 5 = {{ score = {five}, label = \"high\" }}");
+        assert_eq!(said(&rating(&["en"], &prompts, &keys)), expected, "{text} {scores:?}");
+    }
+}
+
+#[test]
+fn plain_english_is_read_in_every_english_and_in_no_other_language() {
+    for (tag, is_english) in [("en-gb", true), ("en", true), ("de", false)] {
+        let prompts = format!(
+            "[prompt.q]\n{tag} = \"5 is excellent\"\n[prompt.low]\n{tag} = \"x\"\n[prompt.high]\n{tag} = \"y\""
+        );
+        let keys = "1 = { score = 5, label = \"low\" }, 5 = { score = 1, label = \"high\" }";
+        // What ships has no text in British English: this survey says nothing of that.
+        let source = rating(&[tag], &prompts, keys)
+            .replace("say = \"q\"", "say = \"q\"\ninvalid = \"q\"\nsilence = \"q\"\notherwise = \"end\"");
+        assert_eq!(said(&source).len(), usize::from(is_english), "{tag}: {:#?}", said(&source));
+    }
+}
+
+#[test]
+fn digits_of_other_scripts_are_digits() {
+    for (language, text) in [("zh", "好请按１，差请按５"), ("ar", "جيد ١، سيئ ٥"), ("hi", "अच्छा १, बुरा ५")]
+    {
+        let (good, bad) = match language {
+            "zh" => ("好", "差"),
+            "ar" => ("جيد", "سيئ"),
+            _ => ("अच्छा", "बुरा"),
+        };
+        let prompts = format!(
+            "[prompt.q]\n{language} = \"{text}\"\n[prompt.fine]\n{language} = \"{good}\"\n[prompt.poorly]\n{language} = \"{bad}\""
+        );
+        let right = "1 = { score = 5, label = \"fine\" }, 5 = { score = 1, label = \"poorly\" }";
+        assert_eq!(said(&rating(&[language], &prompts, right)), NOTHING, "{language}");
+        let wrong = "1 = { score = 1, label = \"poorly\" }, 5 = { score = 5, label = \"fine\" }";
+        assert_eq!(
+            said(&rating(&[language], &prompts, wrong)),
+            [
+                format!(
+                    "the prompt \"q\" in \"{language}\" says that 1 is \"fine\", but the key gives \"poorly\" and score 1"
+                ),
+                format!(
+                    "the prompt \"q\" in \"{language}\" says that 5 is \"poorly\", but the key gives \"fine\" and score 5"
+                ),
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_number_that_is_no_key_does_not_hide_what_a_prompt_says_of_the_keys() {
+    let prompts = "[prompt.q]\nen = \"In 90 seconds: press 1 for left, 5 for done\"\n[prompt.low]\nen = \"done\"\n[prompt.high]\nen = \"left\"";
+    let keys = "1 = { score = 1, label = \"low\" }, 5 = { score = 5, label = \"high\" }";
+    assert_eq!(
+        said(&rating(&["en"], prompts, keys)),
+        [
+            "the prompt \"q\" in \"en\" says that 1 is \"high\", but the key gives \"low\" and score 1",
+            "the prompt \"q\" in \"en\" says that 5 is \"low\", but the key gives \"high\" and score 5",
+        ]
+    );
+}
+
+#[test]
+fn a_label_without_a_letter_is_no_trap_for_the_check() {
+    let prompts = "[prompt.q]\nen = \"Press 1 or 2\"\n[prompt.low]\nen = \"...\"\n[prompt.high]\nen = \"!\"";
+    let keys = "1 = { score = 5, label = \"low\" }, 2 = { score = 1, label = \"high\" }";
+    assert_eq!(said(&rating(&["en"], prompts, keys)), NOTHING);
+}
+
+#[test]
+fn steps_may_meet_again_behind_a_branch() {
+    let source = "version = 1\n[[step]]\nid = \"fork\"\ntype = \"branch\"\n\
+        [[step.when]]\nvariable = \"queue\"\nis = \"a\"\ngoto = \"two\"\n\
+        [[step.when]]\nvariable = \"queue\"\nis = \"b\"\ngoto = \"one\"\n\
+        [[step]]\nid = \"one\"\ntype = \"say\"\nsay = \"yes\"\nnext = \"last\"\n\
+        [[step]]\nid = \"two\"\ntype = \"say\"\nsay = \"no\"\n\
+        [[step]]\nid = \"last\"\ntype = \"say\"\nsay = \"thank_you\"\n";
+    assert_eq!(said(source), NOTHING);
 }
 
 #[test]

@@ -7,9 +7,12 @@
     reason = "a test panics to fail"
 )]
 
+mod about;
 mod conversations;
+mod faults;
 mod line;
 mod lint;
+mod player;
 mod polarity;
 mod surveys;
 mod transcripts;

@@ -4,7 +4,7 @@
 use aftercall_core::{Effect, Score, Survey};
 
 use crate::line::Line;
-use crate::surveys::{csat, everything, two_questions, with_change};
+use crate::surveys::{branching, csat, everything, read_back, two_questions, welcomed, with_change};
 
 fn call(survey: Survey, script: &str) -> Line {
     let mut line = Line::new(survey);
@@ -117,6 +117,10 @@ fn an_answer_says_at_once_what_state_it_brings() {
     assert_eq!(states(&call(csat(), "p 1")), ["completed"]);
     assert_eq!(states(&call(two_questions(), "p 1 p 9")), ["partial", "completed"]);
     assert_eq!(states(&call(with_change(), "p 5 1 p 1")), ["completed", "completed"]);
+    // Only who rated below 4 is asked more.
+    let branches = || branching("answer = \"rating\"\nat_least = 4", "nps");
+    assert_eq!(states(&call(branches(), "p 2")), ["completed"]);
+    assert_eq!(states(&call(branches(), "p 3")), ["partial"]);
 }
 
 #[test]
@@ -212,6 +216,203 @@ fn on_hold_nothing_is_played_and_no_time_runs_and_then_the_prompt_comes_again() 
 }
 
 #[test]
+fn a_failure_of_ours_keeps_what_was_answered_and_says_why() {
+    let table: [(fn() -> Survey, &str, &str); 6] = [
+        (csat, "p f", "- failed"),
+        (csat, "p 1 f", "5 completed"),
+        (two_questions, "p 4 f", "2 failed"),
+        (two_questions, "p ~ p ~ p ~ f", "- no_input"),
+        (everything, "p 1 p f", "\"yes\" failed"),
+        (everything, "p 2 f", "\"no\" declined"),
+    ];
+    for (survey, script, record) in table {
+        let line = call(survey(), script);
+        assert_eq!(line.record(), record, "{script}");
+        let Some(Effect::Ended(ending)) = line.effects.last() else { unreachable!() };
+        assert_eq!(ending.reason.as_deref(), Some("rtp_timeout"), "{script}");
+    }
+}
+
+#[test]
+fn an_ending_says_why_where_its_state_does_not() {
+    let table: [(fn() -> Survey, &str, &str, Option<&str>); 6] = [
+        (two_questions, "p 4 x", "partial", Some("hangup")),
+        (two_questions, "p 4 p ~ p ~ p ~", "partial", Some("no_input")),
+        (two_questions, "p 4 p 7", "completed", None),
+        (two_questions, "p 4 p 7 x", "completed", None),
+        (two_questions, "p ~ p ~ p ~", "no_input", None),
+        (two_questions, "x", "abandoned", None),
+    ];
+    for (survey, script, state, reason) in table {
+        let line = call(survey(), script);
+        let Some(Effect::Ended(ending)) = line.effects.last() else { unreachable!() };
+        assert_eq!((ending.state.word(), ending.reason.as_deref()), (state, reason), "{script}");
+        assert_eq!(line.ending(), Some(ending), "{script}");
+    }
+}
+
+#[test]
+fn an_answer_is_read_back_digit_by_digit_and_ten_as_one_word() {
+    for (typed, heard) in [
+        ("7#", "digit_7 - digit_7 - digit_7"),
+        ("10#", "digit_10 - digit_10 - digit_0"),
+        ("12#", "digit_1 digit_2 - digit_1 digit_2 - digit_2"),
+        ("010#", "digit_0 digit_1 digit_0 - digit_0 digit_1 digit_0 - digit_0"),
+        ("100#", "digit_1 digit_0 digit_0 - digit_1 digit_0 digit_0 - digit_0"),
+    ] {
+        let line = call(read_back(), &format!("p {typed}"));
+        assert_eq!(line.heard[1..].join(" ").replace("please_wait", "-"), heard, "{typed}");
+    }
+}
+
+#[test]
+fn the_step_that_the_caller_is_at_is_known_by_its_name() {
+    let mut line = Line::new(everything());
+    assert_eq!(line.step(), "");
+    line.start();
+    assert_eq!(line.step(), "consent");
+    for (script, step) in [
+        ("p 1", "rating"),
+        ("p 5", "confirmation"),
+        ("~ p", "confirmation"),
+        ("~", "comment"),
+        ("p r", "tell"),
+        ("o", "effort"),
+        ("p 2", "order"),
+        ("p 12#", "echo"),
+        ("p", "agent"),
+        ("x", ""),
+    ] {
+        assert_eq!(line.play(script).step(), step, "{script}");
+    }
+}
+
+#[test]
+fn what_was_answered_so_far_can_be_told_to_others() {
+    let line = call(everything(), "p 1 p 5 p ~ p r");
+    let told: Vec<String> = line
+        .session()
+        .answers()
+        .iter()
+        .map(|(question, answer)| {
+            let key = answer.key.map_or('-', aftercall_core::Key::char);
+            format!("{question} {key} {} {}", answer.score.map_or(0, Score::get), answer.value)
+        })
+        .collect();
+    assert_eq!(told, ["comment - 0 comment.wav", "consent 1 0 yes", "rating 5 1 very_dissatisfied"]);
+}
+
+#[test]
+fn a_key_that_cuts_a_welcome_answers_the_question_if_it_means_something_there() {
+    for (script, heard, record) in [
+        ("4", vec!["welcome", "cut", "you_rated"], "2 completed"),
+        ("9", vec!["welcome", "cut", "please_rate"], ""),
+        ("9 2", vec!["welcome", "cut", "please_rate", "cut", "you_rated"], "4 completed"),
+        ("p 2 2", vec!["welcome", "please_rate", "cut", "you_rated", "cut"], "4 completed"),
+        // Skipped: there is nothing to confirm.
+        ("0", vec!["welcome", "cut"], "- completed"),
+        ("p 0", vec!["welcome", "please_rate", "cut"], "- completed"),
+    ] {
+        let line = call(welcomed(true), script);
+        assert_eq!(
+            (line.heard.clone(), line.record()),
+            (heard.iter().map(|s| (*s).to_owned()).collect(), record.to_owned()),
+            "{script}"
+        );
+    }
+}
+
+#[test]
+fn a_branch_goes_where_the_first_answer_or_variable_that_fits_leads() {
+    // `p 1` gives score 5 and so on down; `p 0` skips the rating. The caller came through "sales".
+    for (arm, script, fits) in [
+        ("answer = \"rating\"\nat_least = 4", "p 1", true),
+        ("answer = \"rating\"\nat_least = 4", "p 2", true),
+        ("answer = \"rating\"\nat_least = 4", "p 3", false),
+        ("answer = \"rating\"\nat_least = 1", "p 0", false),
+        ("answer = \"rating\"\nat_most = 2", "p 4", true),
+        ("answer = \"rating\"\nat_most = 2", "p 3", false),
+        ("answer = \"rating\"\nat_most = 5", "p 0", false),
+        ("answer = \"rating\"\nis = \"very_satisfied\"", "p 1", true),
+        ("answer = \"rating\"\nis = \"very_satisfied\"", "p 2", false),
+        ("answer = \"rating\"\nis = \"5\"", "p 1", true),
+        ("answer = \"rating\"\nis = \"5\"", "p 5", false),
+        ("answer = \"rating\"\none_of = [\"1\", \"2\"]", "p 4", true),
+        ("answer = \"rating\"\none_of = [\"1\", \"2\"]", "p 1", false),
+        ("answer = \"rating\"\none_of = [\"1\", \"2\"]", "p 0", false),
+        ("answer = \"rating\"\ngiven = true", "p 3", true),
+        ("answer = \"rating\"\ngiven = true", "p 0", false),
+        ("answer = \"rating\"\ngiven = false", "p 3", false),
+        ("answer = \"rating\"\ngiven = false", "p 0", true),
+        ("variable = \"queue\"\nis = \"sales\"", "p 1", true),
+        ("variable = \"queue\"\nis = \"support\"", "p 1", false),
+        ("variable = \"queue\"\nat_least = 0", "p 1", false),
+        ("variable = \"queue\"\ngiven = true", "p 1", true),
+        ("variable = \"skill\"\ngiven = true", "p 1", false),
+    ] {
+        let line = call(branching(arm, "other"), script);
+        assert_eq!(
+            (line.said("yes"), line.said("no")),
+            if fits { (1, 0) } else { (0, 1) },
+            "{arm}: {script}"
+        );
+    }
+}
+
+#[test]
+fn any_other_key_than_the_one_that_changes_says_that_the_answer_stands() {
+    for other in ['2', '5', '9', '#'] {
+        let line = call(with_change(), &format!("p 5 {other}"));
+        assert_eq!(line.record(), "1 completed", "{other}");
+        assert_eq!(line.said("please_rate"), 1, "{other}");
+    }
+}
+
+#[test]
+fn who_changes_an_answer_can_still_go_back_to_the_question_before_it() {
+    let line = call(everything(), "p 1 p 5 1 0");
+    assert_eq!(line.heard.last().map(String::as_str), Some("opt_in"));
+    let line = call(everything(), "p 1 p 5 1 0 1 2 p ~ 0");
+    assert_eq!(line.heard.last().map(String::as_str), Some("please_rate"));
+}
+
+#[test]
+fn who_says_nothing_when_asked_for_a_comment_leaves_none() {
+    let line = call(everything(), "p 1 p 5 p ~ p n o p 9 p 99#p");
+    assert_eq!(line.record(), "\"yes\" 1 \"99\"");
+}
+
+#[test]
+fn who_is_put_on_hold_while_speaking_hears_what_follows_on_coming_back() {
+    // Music on hold is not silence: no time runs, nothing is missed.
+    let mut line = call(everything(), "p 1 p 5 p ~ p h ~ ~ ~");
+    assert_eq!(line.heard.last().map(String::as_str), Some("recorded"));
+    line.play("b");
+    assert_eq!(line.heard.last().map(String::as_str), Some("webhook tell"));
+    line.play("h o ~ ~ ~");
+    assert_eq!(line.heard.last().map(String::as_str), Some("webhook tell"), "sent once, nothing played");
+    line.play("b p 2 p 12#p");
+    assert_eq!(line.record(), "\"yes\" 1 \"comment.wav\" \"2\" \"12\"");
+    assert_eq!(line.said("webhook tell"), 1);
+}
+
+#[test]
+fn a_webhook_is_sent_once_whatever_is_heard_again_meanwhile() {
+    let line = call(everything(), "p 1 p 5 p ~ p r = = = o");
+    assert_eq!(line.said("webhook tell"), 1, "{:?}", line.heard);
+}
+
+#[test]
+fn what_happens_before_the_start_means_nothing_but_a_hangup() {
+    let mut line = Line::new(csat());
+    line.play("o ~ r h b");
+    assert_eq!((line.effects.len(), line.heard.len()), (0, 0));
+    line.start();
+    assert_eq!(line.play("p 1").rest().record(), "5 completed");
+    assert_eq!(Line::new(csat()).play("o x").record(), "- abandoned");
+}
+
+#[test]
 fn a_door_that_reports_the_prompts_end_does_not_end_a_question() {
     use aftercall_core::{Heard, Session, What};
     let survey = with_change();
@@ -227,4 +428,24 @@ fn a_door_that_reports_the_prompts_end_does_not_end_a_question() {
     assert_eq!(say(2, What::Played), 2, "the confirmation waits for a change of mind");
     assert_eq!(say(2, What::Silence), 3);
     assert_eq!(say(3, What::Played), 4);
+}
+
+#[test]
+fn a_door_that_reports_a_key_does_not_cut_what_no_key_cuts() {
+    use aftercall_core::{Act, Heard, Session, What};
+    let survey = welcomed(false);
+    let mut session = Session::new(&survey, None, std::collections::BTreeMap::new());
+    let mut say = |turn: u32, what: What| {
+        let (next, turn, _) = session.clone().hear(Heard { turn, what }, &survey);
+        session = next;
+        turn
+    };
+    let key = || What::Key { key: '5'.try_into().unwrap() };
+    assert_eq!(say(0, What::Start).number, 1);
+    assert_eq!(say(1, key()).number, 1, "the welcome is played to its end");
+    assert_eq!(say(1, What::Played).number, 2);
+    assert_eq!(say(2, key()).number, 3);
+    assert_eq!(say(3, key()).number, 3, "so is the confirmation");
+    let last = say(3, What::Played);
+    assert!(matches!(last.act, Act::End(_)), "a step without a word takes no turn: {last:?}");
 }
