@@ -18,6 +18,8 @@ use super::{Transport, local_ip_facing};
 pub(super) struct Flow {
     pub(super) transport: Transport,
     pub(super) remote: SocketAddr,
+    /// The one address that we listen on, where it is not every one.
+    bound: Option<IpAddr>,
     /// The port of ours that takes new requests on this transport.
     port: u16,
     /// The stack's handle.
@@ -36,7 +38,7 @@ impl Flow {
         connection: SipConnection,
         gone: CancellationToken,
     ) -> Self {
-        Self { transport: Transport::Tcp, remote, port, connection, gone, id: Some(id) }
+        Self { transport: Transport::Tcp, remote, bound: None, port, connection, gone, id: Some(id) }
     }
 
     /// Sends one message, whatever becomes of it: losses are the transactions' business.
@@ -54,7 +56,7 @@ impl Flow {
     /// Our address as the peer on this flow sees it, for Via and Contact.
     pub(super) fn local(&self, external_ip: Option<IpAddr>) -> SocketAddr {
         let external_ip = external_ip.filter(|ip| ip.is_ipv4() == self.remote.is_ipv4());
-        let ip = external_ip.or_else(|| local_ip_facing(self.remote.ip()));
+        let ip = external_ip.or(self.bound).or_else(|| local_ip_facing(self.remote.ip()));
         SocketAddr::new(ip.unwrap_or_else(|| unspecified(self.remote.ip())), self.port)
     }
 }
@@ -98,6 +100,7 @@ impl UdpEndpoint {
         Flow {
             transport: Transport::Udp,
             remote,
+            bound: Some(self.local.ip()).filter(|ip| !ip.is_unspecified()),
             port: self.local.port(),
             connection: self.connection.clone(),
             gone: self.gone.clone(),
