@@ -63,7 +63,7 @@ impl fmt::Display for Report {
             let (what, key) = ("confirmation", last.key);
             writeln!(
                 f,
-                "  {what:<22} not measured: where the prompt was cut cannot be told (--press ,{key})"
+                "  {what:<22} not measured: nothing new can be told from what was playing (try --press ,{key})"
             )?;
         }
         let by = self.ended_by.as_deref().map(|by| format!("   by the {by}")).unwrap_or_default();

@@ -55,9 +55,21 @@ impl Flow {
 
     /// Our address as the peer on this flow sees it, for Via and Contact.
     pub(super) fn local(&self, external_ip: Option<IpAddr>) -> SocketAddr {
-        let external_ip = external_ip.filter(|ip| ip.is_ipv4() == self.remote.is_ipv4());
-        let ip = external_ip.or(self.bound).or_else(|| local_ip_facing(self.remote.ip()));
-        SocketAddr::new(ip.unwrap_or_else(|| unspecified(self.remote.ip())), self.port)
+        let ip = self.external(external_ip).or(self.bound).unwrap_or_else(|| self.facing());
+        SocketAddr::new(ip, self.port)
+    }
+
+    /// Our address for media, which does not listen on one address only.
+    pub(super) fn media_ip(&self, external_ip: Option<IpAddr>) -> IpAddr {
+        self.external(external_ip).unwrap_or_else(|| self.facing())
+    }
+
+    fn external(&self, external_ip: Option<IpAddr>) -> Option<IpAddr> {
+        external_ip.filter(|ip| ip.is_ipv4() == self.remote.is_ipv4())
+    }
+
+    fn facing(&self) -> IpAddr {
+        local_ip_facing(self.remote.ip()).unwrap_or_else(|| unspecified(self.remote.ip()))
     }
 }
 
