@@ -12,10 +12,11 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   aftercall dial sip:csat-survey@127.0.0.1 --press 1
   aftercall dial sip:csat-survey@pbx.example --press ,2 --transport tcp --header 'X-Agent-Id: agent-001'
-  aftercall dial sip:two-questions@127.0.0.1 --press 19 --json
+  aftercall dial sip:two-questions@127.0.0.1 --press 1,10 --json
 
 Exit codes:
-  0  the call went as expected: a prompt was heard, the keys were pressed, something followed, the server hung up
+  0  the call went as expected: a prompt was heard, the keys were pressed, something new followed, no question
+     was asked again after its key (but for *), and the server hung up
   1  it did not; the last line says why
   2  the command line is wrong";
 
@@ -25,7 +26,8 @@ pub(super) struct DialCommand {
     /// Whom to call: sip:SURVEY@HOST[:PORT]
     uri: Target,
 
-    /// Keys to press, each once a prompt is heard; a comma first hears the prompt out
+    /// Keys to press once a prompt is heard; a comma first hears the prompt out, keys without one between
+    /// them are typed as one answer
     #[arg(long, value_name = "KEYS", default_value = "")]
     press: Script,
 

@@ -1,7 +1,7 @@
 //! `aftercall serve`: everything that runs, started in order and stopped in the opposite one.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use aftercall_core::{SurveyName, TenantId};
@@ -21,7 +21,7 @@ use crate::installation::Installation;
 use crate::keys::KeyUses;
 use crate::metrics::Metrics;
 use crate::recordings::Recordings;
-use crate::signalling::Listen;
+use crate::signalling::{Listen, Transport};
 use crate::surveys::Surveys;
 use crate::unusual::Unusual;
 use crate::writer::Writer;
@@ -160,10 +160,10 @@ fn banner(config: &Config, surveys: &Surveys, http: SocketAddr, sip: &[Listen]) 
             "WITHOUT A KEY the API answers anyone on this machine, and nobody else: aftercall key create"
                 .to_owned(),
         ),
-        ("try it", format!("aftercall dial {} --press 1", test_call(config, sip))),
     ];
+    let test_call = test_call(config, sip).map(|call| ("try it", call));
     let mut banner = format!("aftercall {}\n", env!("CARGO_PKG_VERSION"));
-    for (name, value) in lines {
+    for (name, value) in lines.into_iter().chain(test_call) {
         // Writing to a `String` cannot fail.
         if writeln!(banner, "  {name:8} {value}").is_err() {
             break;
@@ -172,16 +172,23 @@ fn banner(config: &Config, surveys: &Surveys, http: SocketAddr, sip: &[Listen]) 
     banner
 }
 
-/// The address of a call that gets the default survey.
-fn test_call(config: &Config, sip: &[Listen]) -> String {
+/// A call that gets the default survey, from this machine; none where no call is taken.
+fn test_call(config: &Config, sip: &[Listen]) -> Option<String> {
     const PORT: u16 = 5060;
     let survey: &SurveyName = &config.default_survey;
-    let listen = sip.first().map(|listen| listen.addr);
-    let host = listen.map(|address| address.ip()).filter(|ip| !ip.is_unspecified());
-    let host = host
-        .map_or("127.0.0.1".to_owned(), |ip| if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() });
-    match listen.map_or(PORT, |address| address.port()) {
-        PORT => format!("sip:{survey}@{host}"),
-        port => format!("sip:{survey}@{host}:{port}"),
+    let listen = sip.iter().find(|listen| listen.transport == Transport::Udp).or(sip.first())?;
+    let mut address = listen.addr;
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        // It listens on IPv6 only.
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
     }
+    let address = address.to_string();
+    let address = address.strip_suffix(&format!(":{PORT}")).unwrap_or(&address);
+    let transport = match listen.transport {
+        Transport::Udp => "",
+        Transport::Tcp => " --transport tcp",
+    };
+    Some(format!("aftercall dial sip:{survey}@{address} --press 1{transport}"))
 }

@@ -1,10 +1,12 @@
 //! `aftercall dial`: a real telephone that calls, waits for the prompt, presses keys and measures.
 
 mod ear;
+mod memory;
 mod mouth;
 mod report;
 mod script;
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,15 +26,18 @@ use crate::signalling::{
     Bounds, CallKey, Credentials, Dial, Ending, Event, Listen, Peers, Signalling, SignallingConfig, Target,
     Timers, Transport, local_ip_facing,
 };
-use ear::Ear;
+use ear::{Ear, STILL_ON_ITS_WAY};
 use mouth::Mouth;
 use report::ms;
 
-/// Audio that was on its way when a key was pressed, and the server's time to react.
-const STILL_ON_ITS_WAY: Duration = Duration::from_millis(250);
-
 /// A person hears a little of the prompt before the thumb moves.
 const REACTION: Duration = Duration::from_millis(300);
+
+/// Between letting go of a key and pressing the next one of the same answer.
+const BETWEEN_KEYS: Duration = Duration::from_millis(200);
+
+/// A keepalive (RFC 5626, 3.5.1): who listens takes it, and where nobody does the system says so.
+const KEEPALIVE: &[u8] = b"\r\n\r\n";
 
 /// How long the last messages of the call have to go their way.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -96,6 +101,10 @@ pub async fn dial(options: Options, clock: Clock) -> Result<Report, String> {
             credentials: options.credentials.clone(),
         })
         .map_err(|error| error.to_string())?;
+    let probe = match transport {
+        Transport::Udp => Some(probe(ip, host).await.map_err(|error| format!("no port for SIP: {error}"))?),
+        Transport::Tcp => None,
+    };
     let report = Report {
         target: options.target.uri().to_owned(),
         transport: transport.to_string(),
@@ -104,6 +113,9 @@ pub async fn dial(options: Options, clock: Clock) -> Result<Report, String> {
     let began = clock.elapsed();
     let phone = Phone {
         call,
+        callee: host,
+        probe,
+        somebody: false,
         signalling,
         events,
         socket,
@@ -123,6 +135,10 @@ pub async fn dial(options: Options, clock: Clock) -> Result<Report, String> {
 
 struct Phone {
     call: CallKey,
+    callee: SocketAddr,
+    probe: Option<UdpSocket>,
+    /// Somebody answers there, if only that it rings.
+    somebody: bool,
     signalling: Signalling,
     events: mpsc::Receiver<Event>,
     socket: UdpSocket,
@@ -153,9 +169,10 @@ impl Phone {
                 event = self.events.recv() => match event {
                     Some(Event::Ended { ending, .. }) => break Some(ending),
                     Some(Event::Answered { sdp, .. }) => self.on_answer(sdp.as_deref()),
-                    Some(_) => {}
+                    Some(_) => self.somebody = true,
                     None => break None,
                 },
+                () = refused(self.probe.as_ref()), if !self.somebody => break Some(Ending::Unreachable),
                 Ok((length, _)) = self.socket.recv_from(&mut datagram) => self.on_datagram(&datagram[..length]),
                 _ = frames.tick() => {
                     self.on_frame().await;
@@ -174,6 +191,7 @@ impl Phone {
     }
 
     fn on_answer(&mut self, sdp: Option<&[u8]>) {
+        self.somebody = true;
         let now = self.clock.elapsed();
         self.report.set_up_ms = Some(ms(now - self.began));
         let answer = sdp.and_then(|sdp| Description::parse(sdp).ok());
@@ -205,22 +223,28 @@ impl Phone {
         let now = self.clock.elapsed();
         if now.saturating_sub(self.began) > self.options.within && !self.hanging_up {
             let seconds = self.options.within.as_secs();
-            self.give_up(&format!("the call was not over after {seconds} s"));
+            self.give_up(&match self.somebody {
+                true => format!("the call was not over after {seconds} s"),
+                false => self.nobody(),
+            });
         }
+        if self.answered.is_none() {
+            return;
+        }
+        self.next(now);
         let Some(answered) = &mut self.answered else { return };
         if let Some(remote) = answered.agreed.remote {
             let packet = answered.mouth.packet();
             // A refused datagram shows in what is heard, or not.
             self.socket.send_to(&packet, remote).await.ok();
         }
-        self.next(now);
     }
 
     /// Does the script's next step when its time has come.
     fn next(&mut self, now: Duration) {
         match self.options.script.steps().get(self.next_step).copied() {
             Some(Step::HearOut) if self.ear.over(now) => self.next_step += 1,
-            Some(Step::Press(digit)) if self.ear.speech().is_some_and(|since| now >= since + REACTION) => {
+            Some(Step::Press(digit)) if self.may_press(now) => {
                 self.press(digit, now);
                 self.next_step += 1;
             }
@@ -229,10 +253,21 @@ impl Phone {
         }
     }
 
-    fn after_the_script(&mut self, now: Duration) {
-        if let (Some(key), Some(speech)) = (self.last_key, self.ear.speech()) {
-            self.report.confirmation_ms.get_or_insert(ms(speech.saturating_sub(key)));
+    /// The first key of an answer waits for a prompt, each other one for the key before it.
+    fn may_press(&self, now: Duration) -> bool {
+        match self.last_key {
+            Some(last) if self.types_on() => now >= last + mouth::PRESS + BETWEEN_KEYS,
+            _ => self.ear.speech().is_some_and(|since| now >= since + REACTION),
         }
+    }
+
+    /// Whether the key to press next belongs to the same answer as the last one.
+    fn types_on(&self) -> bool {
+        let before = self.next_step.checked_sub(1).and_then(|step| self.options.script.steps().get(step));
+        matches!(before, Some(Step::Press(_)))
+    }
+
+    fn after_the_script(&mut self, now: Duration) {
         let since = self.last_key.or(self.ear.first_sound());
         if let (Some(after), Some(since)) = (self.options.hang_up_after, since)
             && now >= since + after
@@ -258,8 +293,12 @@ impl Phone {
             }
         }
         self.report.pressed.push(Pressed { key: digit.char(), at_ms: ms(now - answered.at) });
+        if self.types_on() {
+            self.ear.another_key(digit.char(), now);
+        } else {
+            self.ear.key(digit.char(), now);
+        }
         self.last_key = Some(now);
-        self.ear.listen_anew(now, STILL_ON_ITS_WAY);
     }
 
     fn give_up(&mut self, why: &str) {
@@ -291,8 +330,22 @@ impl Phone {
             self.report.ended_by = Some(if self.hanging_up { "caller" } else { "server" }.to_owned());
         }
         let failure = self.failure(ending);
-        self.report.failure = self.report.failure.take().or(failure);
+        self.report.failure = self.asked_again().or(self.report.failure.take()).or(failure);
+        if self.report.failure.is_none()
+            && let Some(key) = self.last_key
+        {
+            self.report.confirmation_ms = self.ear.answer().map(|began| ms(began.saturating_sub(key)));
+        }
         self.report
+    }
+
+    fn asked_again(&mut self) -> Option<String> {
+        let key = self.ear.asked_again_after()?;
+        Some(format!("the question was asked again after the key {key}: it was not heard, or is no answer"))
+    }
+
+    fn nobody(&self) -> String {
+        format!("nobody answered at {}: is the server running, and is this its SIP address?", self.callee)
     }
 
     fn failure(&self, ending: Option<Ending>) -> Option<String> {
@@ -300,11 +353,8 @@ impl Phone {
             Some(Ending::Refused { status, reason }) => {
                 return Some(format!("the server refused the call: {status} {reason}{}", hint(status)));
             }
-            Some(Ending::Unreachable | Ending::TransportClosed) => {
-                return Some(
-                    "the server cannot be reached: is it running, and is this its SIP address?".to_owned(),
-                );
-            }
+            Some(Ending::Unreachable) => return Some(self.nobody()),
+            Some(Ending::TransportClosed) if !self.somebody => return Some(self.nobody()),
             Some(Ending::PeerHungUp | Ending::WeHungUp) => {}
             Some(other) => return Some(format!("the call ended before it was answered ({other:?})")),
             None => return Some("the call did not end".to_owned()),
@@ -316,7 +366,7 @@ impl Phone {
         if undone {
             return Some("the server hung up before every key was pressed".to_owned());
         }
-        let unconfirmed = self.options.script.presses() && self.report.confirmation_ms.is_none();
+        let unconfirmed = self.options.script.presses() && self.ear.speech().is_none();
         (unconfirmed && !self.hanging_up).then(|| "nothing was heard after the last key".to_owned())
     }
 }
@@ -351,6 +401,24 @@ async fn start(ip: IpAddr, clock: &Clock) -> Result<(Signalling, mpsc::Receiver<
         clock: Arc::new(move || clock.elapsed()),
     };
     Signalling::start(config).await.map_err(|error| error.to_string())
+}
+
+/// A socket that hears from the system whether nobody listens there: an INVITE that is refused, and one that is
+/// lost, look the same to whom it was sent by.
+async fn probe(ip: IpAddr, callee: SocketAddr) -> std::io::Result<UdpSocket> {
+    let probe = UdpSocket::bind((ip, 0)).await?;
+    probe.connect(callee).await?;
+    // Where it cannot be sent, neither can the INVITE.
+    probe.send(KEEPALIVE).await.ok();
+    Ok(probe)
+}
+
+/// Returns once it is known that nobody listens.
+async fn refused(probe: Option<&UdpSocket>) {
+    let Some(probe) = probe else { return std::future::pending().await };
+    let mut pong = [0; KEEPALIVE.len()];
+    while !matches!(probe.recv(&mut pong).await, Err(error) if error.kind() == ErrorKind::ConnectionRefused) {
+    }
 }
 
 async fn resolve(target: &Target) -> Result<SocketAddr, String> {

@@ -22,7 +22,8 @@ pub struct Report {
     pub first_sound_ms: Option<u64>,
     /// The keys pressed, and when after the 200.
     pub pressed: Vec<Pressed>,
-    /// From the last key to the sound that followed it.
+    /// From the last key's first packet to the first sound of what was said next; absent where that cannot be
+    /// told from what was playing when the key was pressed.
     pub confirmation_ms: Option<u64>,
     /// RTP packets heard.
     pub packets_received: u64,
@@ -58,6 +59,13 @@ impl fmt::Display for Report {
             line(f, &format!("pressed {}", pressed.key), Some(pressed.at_ms), " into the call")?;
         }
         line(f, "confirmation heard", self.confirmation_ms, " after the key")?;
+        if let ([.., last], None, None) = (self.pressed.as_slice(), self.confirmation_ms, &self.failure) {
+            let (what, key) = ("confirmation", last.key);
+            writeln!(
+                f,
+                "  {what:<22} not measured: nothing new can be told from what was playing (try --press ,{key})"
+            )?;
+        }
         let by = self.ended_by.as_deref().map(|by| format!("   by the {by}")).unwrap_or_default();
         line(f, "hung up", self.call_ms, &by)?;
         match &self.failure {

@@ -10,7 +10,7 @@ const STEPS_MAX: usize = 64;
 /// One thing the caller does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Waits until somebody speaks, then presses.
+    /// Waits until somebody speaks, then presses; right after another key it is the same answer's next.
     Press(Digit),
     /// Waits until the prompt is over.
     HearOut,

@@ -18,6 +18,8 @@ use super::{Transport, local_ip_facing};
 pub(super) struct Flow {
     pub(super) transport: Transport,
     pub(super) remote: SocketAddr,
+    /// The one address that we listen on, where it is not every one.
+    bound: Option<IpAddr>,
     /// The port of ours that takes new requests on this transport.
     port: u16,
     /// The stack's handle.
@@ -36,7 +38,7 @@ impl Flow {
         connection: SipConnection,
         gone: CancellationToken,
     ) -> Self {
-        Self { transport: Transport::Tcp, remote, port, connection, gone, id: Some(id) }
+        Self { transport: Transport::Tcp, remote, bound: None, port, connection, gone, id: Some(id) }
     }
 
     /// Sends one message, whatever becomes of it: losses are the transactions' business.
@@ -53,9 +55,21 @@ impl Flow {
 
     /// Our address as the peer on this flow sees it, for Via and Contact.
     pub(super) fn local(&self, external_ip: Option<IpAddr>) -> SocketAddr {
-        let external_ip = external_ip.filter(|ip| ip.is_ipv4() == self.remote.is_ipv4());
-        let ip = external_ip.or_else(|| local_ip_facing(self.remote.ip()));
-        SocketAddr::new(ip.unwrap_or_else(|| unspecified(self.remote.ip())), self.port)
+        let ip = self.external(external_ip).or(self.bound).unwrap_or_else(|| self.facing());
+        SocketAddr::new(ip, self.port)
+    }
+
+    /// Our address for media, which does not listen on one address only.
+    pub(super) fn media_ip(&self, external_ip: Option<IpAddr>) -> IpAddr {
+        self.external(external_ip).unwrap_or_else(|| self.facing())
+    }
+
+    fn external(&self, external_ip: Option<IpAddr>) -> Option<IpAddr> {
+        external_ip.filter(|ip| ip.is_ipv4() == self.remote.is_ipv4())
+    }
+
+    fn facing(&self) -> IpAddr {
+        local_ip_facing(self.remote.ip()).unwrap_or_else(|| unspecified(self.remote.ip()))
     }
 }
 
@@ -98,6 +112,7 @@ impl UdpEndpoint {
         Flow {
             transport: Transport::Udp,
             remote,
+            bound: Some(self.local.ip()).filter(|ip| !ip.is_unspecified()),
             port: self.local.port(),
             connection: self.connection.clone(),
             gone: self.gone.clone(),

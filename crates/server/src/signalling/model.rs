@@ -98,7 +98,7 @@ pub struct InviteRequest {
     pub source: SocketAddr,
     /// How it came.
     pub transport: Transport,
-    /// Our address as this peer sees it: what Contact says, and what SDP should say.
+    /// Our address as this peer sees it: what SDP should say.
     pub local_ip: IpAddr,
     /// Whether a configured peer sent it.
     pub standing: Standing,

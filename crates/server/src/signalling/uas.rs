@@ -58,7 +58,7 @@ impl Calls {
                 sdp: sdp_of(&request),
                 source: flow.remote,
                 transport: flow.transport,
-                local_ip: local.ip(),
+                local_ip: flow.media_ip(stack.external_ip),
                 standing,
             }),
         };

@@ -193,6 +193,11 @@ struct Serving {
 
 impl Serving {
     fn start(folder: &Path) -> Self {
+        Self::start_until(folder, "try it")
+    }
+
+    /// Starts it and reads what it says up to the line with this word.
+    fn start_until(folder: &Path, last: &str) -> Self {
         let mut child = aftercall(folder, "serve --log warn")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -200,7 +205,7 @@ impl Serving {
             .unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut banner = String::new();
-        while !banner.contains("try it") {
+        while !banner.contains(last) {
             assert_ne!(out.read_line(&mut banner).unwrap(), 0, "it ended: {banner}");
         }
         Self { child, out, banner }
@@ -261,6 +266,42 @@ fn serve_says_where_everything_is_keeps_what_it_is_told_and_ends_on_a_signal() {
     let heard = again.ask("GET /cc/csat/call-1 HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\n\r\n");
     assert!(heard.contains("\"score\":5"), "{heard}");
     assert_eq!(again.end("-INT"), Some(0));
+}
+
+#[test]
+fn serve_names_a_test_call_that_reaches_it_and_none_where_it_takes_no_calls() {
+    for (listens, call) in [
+        (r#""udp://0.0.0.0:26001""#, "sip:csat-survey@127.0.0.1:26001 --press 1\n"),
+        (r#""udp://[::]:26002""#, "sip:csat-survey@[::1]:26002 --press 1\n"),
+        (r#""udp://127.0.0.9:26003""#, "sip:csat-survey@127.0.0.9:26003 --press 1\n"),
+        (r#""tcp://[::1]:26004""#, "sip:csat-survey@[::1]:26004 --press 1 --transport tcp\n"),
+        (
+            r#""tcp://127.0.0.1:26005", "udp://127.0.0.1:26006""#,
+            "sip:csat-survey@127.0.0.1:26006 --press 1\n",
+        ),
+    ] {
+        let folder = Folder::new();
+        let config = format!(
+            "[http]\nlisten = \"127.0.0.1:0\"\n[sip]\nlisten = [{listens}]\n[rtp]\nports = \"26010-26019\"\n"
+        );
+        std::fs::write(folder.path().join("aftercall.toml"), config).unwrap();
+        let serving = Serving::start(folder.path());
+        let named = serving.banner.split_once("try it   aftercall dial ").unwrap().1;
+        assert_eq!(named, call, "{listens}");
+        let (code, out, err) = run(folder.path(), &format!("dial {}", named.trim()));
+        assert_eq!((code, err.as_str()), (0, ""), "{listens}: {out}");
+        assert_eq!(serving.end("-TERM"), Some(0));
+    }
+    let folder = Folder::new();
+    let config = "[http]\nlisten = \"127.0.0.1:0\"\n[sip]\nlisten = []\n";
+    std::fs::write(folder.path().join("aftercall.toml"), config).unwrap();
+    let mut serving = Serving::start_until(folder.path(), "  keys ");
+    assert!(serving.banner.contains("  sip      no listener\n"), "{}", serving.banner);
+    let mut rest = String::new();
+    let kill = Command::new("kill").args(["-TERM", &serving.child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    serving.out.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "", "nothing to try");
 }
 
 #[test]
