@@ -8,7 +8,8 @@ use super::Fault;
 use super::source::{Source, test_modules};
 
 /// Folders that hold what was made, not what was written.
-const NOT_OURS: &[&str] = &[".git", ".hypothesis", ".schemathesis", ".venv", "data", "node_modules", "target"];
+const NOT_OURS: &[&str] =
+    &[".git", ".hypothesis", ".schemathesis", ".venv", "data", "node_modules", "target"];
 /// Beyond this a text is data. The longest we wrote is the lock file.
 const TEXT_BYTES_MAX: usize = 1 << 20;
 
