@@ -324,8 +324,7 @@ impl Leg {
         for digit in keys.receive(packet, at) {
             self.stats.keys += 1;
             // A key that cannot be told cuts nothing: nobody would know why it is still.
-            let told = self.events.len() < KEYS_WAITING_MAX;
-            let cut = if told { self.speaker.key() } else { None };
+            let cut = if self.has_room(KEYS_WAITING_MAX) { self.speaker.key() } else { None };
             self.tell(Happened::Key { digit, at, cut });
         }
     }
@@ -336,12 +335,16 @@ impl Leg {
         }
     }
 
+    fn has_room(&self, most: usize) -> bool {
+        self.events.len() < most
+    }
+
     fn tell(&mut self, event: Happened) {
         let room = match event {
             Happened::Key { .. } | Happened::RtpSilence => KEYS_WAITING_MAX,
             _ => EVENTS_WAITING_MAX,
         };
-        if self.events.len() < room {
+        if self.has_room(room) {
             self.events.push_back(event);
         } else {
             self.stats.events_dropped += 1;

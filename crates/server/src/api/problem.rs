@@ -190,12 +190,6 @@ impl Problem {
         }))
     }
 
-    /// What kind it is.
-    #[must_use]
-    pub fn kind(&self) -> Kind {
-        self.0.kind
-    }
-
     /// With a header beside it.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {

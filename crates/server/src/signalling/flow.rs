@@ -59,9 +59,12 @@ impl Flow {
         SocketAddr::new(ip, self.port)
     }
 
-    /// Our address for media, which does not listen on one address only.
-    pub(super) fn media_ip(&self, external_ip: Option<IpAddr>) -> IpAddr {
-        self.external(external_ip).unwrap_or_else(|| self.facing())
+    /// The same, and our address for media, which does not listen on one address only. To find out which of
+    /// ours faces the peer takes three system calls, so that is done once.
+    pub(super) fn local_and_media(&self, external_ip: Option<IpAddr>) -> (SocketAddr, IpAddr) {
+        let external = self.external(external_ip);
+        let media = external.unwrap_or_else(|| self.facing());
+        (SocketAddr::new(external.or(self.bound).unwrap_or(media), self.port), media)
     }
 
     fn external(&self, external_ip: Option<IpAddr>) -> Option<IpAddr> {

@@ -98,7 +98,7 @@ pub struct InviteRequest {
     pub source: SocketAddr,
     /// How it came.
     pub transport: Transport,
-    /// Our address as this peer sees it: what SDP should say.
+    /// Our address as this peer sees it: what SDP should say (`external_ip`, where that is set).
     pub local_ip: IpAddr,
     /// Whether a configured peer sent it.
     pub standing: Standing,

@@ -30,7 +30,7 @@ impl Calls {
     ) {
         let stack = self.intake.stack.clone();
         let (call, tag) = (stack.new_call(), message::random(12));
-        let local = flow.local(stack.external_ip);
+        let (local, local_ip) = flow.local_and_media(stack.external_ip);
         let request = transaction.original.clone();
         let dialog = Dialog::of_caller(&request, &tag, contact(None, local, flow.transport), flow.clone());
         let Some(dialog) = dialog else {
@@ -58,7 +58,7 @@ impl Calls {
                 sdp: sdp_of(&request),
                 source: flow.remote,
                 transport: flow.transport,
-                local_ip: flow.media_ip(stack.external_ip),
+                local_ip,
                 standing,
             }),
         };

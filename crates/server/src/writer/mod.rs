@@ -170,7 +170,7 @@ impl Writer {
     fn send(&self, job: Job) -> Result<(), (Box<Job>, Full)> {
         // Counted before it is sent: the task may take it before this one goes on.
         self.metrics.writer.queued.add(1);
-        let is_answer = matches!(job.write, Write::Answered(_));
+        let is_answer = is_answer(&job.write);
         self.jobs.try_send(job).map_err(|error| {
             self.metrics.writer.queued.add(-1);
             match error {
@@ -185,6 +185,11 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// Whether it is something a caller answered, which gathers for less long than the marks of the funnel.
+fn is_answer(write: &Write) -> bool {
+    matches!(write, Write::Answered(_))
 }
 
 impl WriterTask {

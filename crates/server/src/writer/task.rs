@@ -9,7 +9,7 @@ use aftercall_store::{BATCH_MAX, Said, Store, StoreError, Write, Written};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::{Full, Gather, Hurry, Job, NotWritten};
+use super::{Full, Gather, Hurry, Job, NotWritten, is_answer};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::recordings::Recordings;
@@ -85,7 +85,7 @@ impl Task {
         if batch.writes.len() >= BATCH_MAX || batch.askers.iter().any(Option::is_some) {
             return;
         }
-        let has_answer = batch.writes.iter().any(|write| matches!(write, Write::Answered(_)));
+        let has_answer = batch.writes.iter().any(is_answer);
         if has_answer {
             // It was announced, too; the next batch need not hurry for it.
             std::pin::pin!(self.hurry.soon.notified()).enable();

@@ -199,17 +199,13 @@ pub(crate) struct Server {
 impl Server {
     /// What the API answers, with its status.
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
-        let config = ureq::Agent::config_builder().http_status_as_error(false);
-        let agent: ureq::Agent = config.timeout_global(Some(Duration::from_secs(20))).build().into();
-        let mut answer = agent.get(format!("{}{path}", self.http)).call().unwrap();
+        let mut answer = agent().get(format!("{}{path}", self.http)).call().unwrap();
         (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
     }
 
     /// Erases what callers of this call said; returns the status.
     pub(crate) fn erase(&self, call: &str) -> u16 {
-        let config = ureq::Agent::config_builder().http_status_as_error(false);
-        let agent: ureq::Agent = config.timeout_global(Some(Duration::from_secs(20))).build().into();
-        agent.delete(format!("{}/cc/csat/{call}", self.http)).call().unwrap().status().as_u16()
+        agent().delete(format!("{}/cc/csat/{call}", self.http)).call().unwrap().status().as_u16()
     }
 
     /// A document of the API that must be there.
@@ -344,6 +340,12 @@ impl Drop for Server {
             eprintln!("the server's log ends:\n{}", tail(&self.log));
         }
     }
+}
+
+/// Who asks the API: a refusal is an answer, too.
+fn agent() -> ureq::Agent {
+    let config = ureq::Agent::config_builder().http_status_as_error(false);
+    config.timeout_global(Some(Duration::from_secs(20))).build().into()
 }
 
 fn tail(log: &Path) -> String {

@@ -62,7 +62,6 @@ impl Known {
         if self.erased {
             return Written::Gone;
         }
-        self.own_offer(&answered.session, answered.at);
         let standing = self.standing(answered);
         let news = matches!(standing, Standing::First | Standing::Amends);
         if let Some(offer) = self.own_offer(&answered.session, answered.at).filter(|_| news) {

@@ -185,10 +185,7 @@ impl Switchboard {
     /// Agrees on media and answers 200.
     fn answer(&mut self, dialog: CallKey, request: &InviteRequest) -> Result<Leg, Unanswered> {
         let port = self.media.reserve_port().map_err(|_| Unanswered::Busy)?;
-        let local = request.local_ip;
-        let external = self.parts.config.sip.external_ip.filter(|ip| ip.is_ipv4() == local.is_ipv4());
-        let address = external.unwrap_or(local);
-        let mut local = Local::new(address, port.number(), dialog);
+        let mut local = Local::new(request.local_ip, port.number(), dialog);
         let (sdp, agreed) = match &request.sdp {
             Some(offer) => {
                 let (sdp, agreed) = negotiate::answer(offer, &mut local).map_err(|_| Unanswered::NoCommon)?;
@@ -378,11 +375,11 @@ impl Switchboard {
     }
 
     fn on_recording(&mut self, number: CallNumber, recording: Recording) {
-        // A caller who hung up instead of speaking has not skipped the question: the hang-up tells the rest.
         let Some(call) = self.calls.get_mut(&number) else { return };
         let Comment::Speaking { question } = std::mem::replace(&mut call.comment, Comment::None) else {
             return;
         };
+        // A caller who hung up instead of speaking has not skipped the question: the hang-up tells the rest.
         if recording.end == RecordEnd::Closed && recording.voiced.is_zero() {
             return;
         }
