@@ -7,6 +7,8 @@ use aftercall_core::stats::{Tally, WeekStart};
 use aftercall_core::{AgentId, CallId, Key, OfferState, QueueId, Score};
 use jiff::Timestamp;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -23,46 +25,79 @@ pub(super) struct Damage(pub(super) &'static str);
 
 type Decoded<T> = Result<T, Damage>;
 
-/// An optional column.
-fn get<'r, T>(row: &'r SqliteRow, column: &'static str) -> Decoded<Option<T>>
-where
-    Option<T>: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
-{
-    row.try_get(column).map_err(|_| Damage(column))
+/// A row, however it came: cell by cell, or as a JSON object with the columns' names.
+pub(super) trait Cells {
+    fn text(&self, column: &'static str) -> Decoded<Option<&str>>;
+    fn whole(&self, column: &'static str) -> Decoded<Option<i64>>;
+}
+
+impl Cells for SqliteRow {
+    fn text(&self, column: &'static str) -> Decoded<Option<&str>> {
+        self.try_get(column).map_err(|_| Damage(column))
+    }
+
+    fn whole(&self, column: &'static str) -> Decoded<Option<i64>> {
+        self.try_get(column).map_err(|_| Damage(column))
+    }
+}
+
+/// A row within one of the arrays of [`super::sql::KNOWN`].
+pub(super) type JsonRow = serde_json::Map<String, serde_json::Value>;
+
+impl Cells for JsonRow {
+    fn text(&self, column: &'static str) -> Decoded<Option<&str>> {
+        match self.get(column) {
+            Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            _ => Err(Damage(column)),
+        }
+    }
+
+    fn whole(&self, column: &'static str) -> Decoded<Option<i64>> {
+        match self.get(column) {
+            Some(Value::Null) => Ok(None),
+            Some(Value::Number(number)) => number.as_i64().map(Some).ok_or(Damage(column)),
+            _ => Err(Damage(column)),
+        }
+    }
+}
+
+/// An array of rows in one column.
+pub(super) fn list<T: DeserializeOwned>(row: &SqliteRow, column: &'static str) -> Decoded<Vec<T>> {
+    let json = row.text(column)?.ok_or(Damage(column))?;
+    serde_json::from_str(json).map_err(|_| Damage(column))
 }
 
 /// An optional column, parsed.
-fn maybe<T: FromStr>(row: &SqliteRow, column: &'static str) -> Decoded<Option<T>> {
-    let text: Option<&str> = get(row, column)?;
-    text.map(|text| text.parse().map_err(|_| Damage(column))).transpose()
+fn maybe<T: FromStr>(row: &impl Cells, column: &'static str) -> Decoded<Option<T>> {
+    row.text(column)?.map(|text| text.parse().map_err(|_| Damage(column))).transpose()
 }
 
 /// A column that is there, parsed.
-fn field<T: FromStr>(row: &SqliteRow, column: &'static str) -> Decoded<T> {
+fn field<T: FromStr>(row: &impl Cells, column: &'static str) -> Decoded<T> {
     maybe(row, column)?.ok_or(Damage(column))
 }
 
 /// A whole number, made into what it stands for.
-fn number<T: TryFrom<i64>>(row: &SqliteRow, column: &'static str) -> Decoded<Option<T>> {
-    let number: Option<i64> = get(row, column)?;
-    number.map(|n| T::try_from(n).map_err(|_| Damage(column))).transpose()
+fn number<T: TryFrom<i64>>(row: &impl Cells, column: &'static str) -> Decoded<Option<T>> {
+    row.whole(column)?.map(|n| T::try_from(n).map_err(|_| Damage(column))).transpose()
 }
 
-fn key(row: &SqliteRow) -> Decoded<Option<Key>> {
+fn key(row: &impl Cells) -> Decoded<Option<Key>> {
     let letter: Option<char> = maybe(row, "key")?;
     letter.map(|c| Key::try_from(c).map_err(|_| Damage("key"))).transpose()
 }
 
-fn score(row: &SqliteRow) -> Decoded<Option<Score>> {
+fn score(row: &impl Cells) -> Decoded<Option<Score>> {
     let number: Option<u8> = number(row, "score")?;
     number.map(|n| Score::try_from(n).map_err(|_| Damage("score"))).transpose()
 }
 
-pub(super) fn call(row: &SqliteRow) -> Decoded<CallId> {
+pub(super) fn call(row: &impl Cells) -> Decoded<CallId> {
     field(row, "call_id")
 }
 
-pub(super) fn rating(row: &SqliteRow) -> Decoded<Rating> {
+pub(super) fn rating(row: &impl Cells) -> Decoded<Rating> {
     let flags: String = field(row, "flags")?;
     Ok(Rating {
         id: field(row, "id")?,
@@ -88,7 +123,7 @@ fn flag(word: &str) -> Decoded<Flag> {
     Flag::ALL.into_iter().find(|flag| flag.word() == word).ok_or(Damage("flags"))
 }
 
-pub(super) fn offer(row: &SqliteRow) -> Decoded<Offer> {
+pub(super) fn offer(row: &impl Cells) -> Decoded<Offer> {
     let state: String = field(row, "state")?;
     Ok(Offer {
         call: call(row)?,
@@ -110,7 +145,7 @@ pub(super) fn offer(row: &SqliteRow) -> Decoded<Offer> {
     })
 }
 
-pub(super) fn answer(row: &SqliteRow) -> Decoded<Answer> {
+pub(super) fn answer(row: &impl Cells) -> Decoded<Answer> {
     let value: String = field(row, "value")?;
     Ok(Answer {
         question: field(row, "question")?,
@@ -128,7 +163,7 @@ pub(super) fn tenant(row: &SqliteRow) -> Decoded<Tenant> {
     Ok(Tenant { id: field(row, "tenant_id")?, time_zone: zone(row)?, week_start: week_start(&week)? })
 }
 
-fn zone(row: &SqliteRow) -> Decoded<Zone> {
+pub(super) fn zone(row: &SqliteRow) -> Decoded<Zone> {
     let name: String = field(row, "time_zone")?;
     Zone::new(&name).map_err(|_| Damage("time_zone"))
 }

@@ -24,6 +24,17 @@ macro_rules! rating_columns {
     };
 }
 
+/// A rating as a JSON object.
+macro_rules! rating_json {
+    () => {
+        "json_object('id', id, 'call_id', call_id, 'agent_id', agent_id, 'queue_id', queue_id, \
+         'score', score, 'comment', comment, 'created_at', created_at, 'key', key, \
+         'survey', survey, 'survey_version', survey_version, 'channel', channel, \
+         'language', language, 'session_id', session_id, 'question', question, \
+         'revision', revision, 'flags', flags)"
+    };
+}
+
 /// Ratings on their way into the table.
 macro_rules! put_ratings {
     () => {
@@ -105,16 +116,27 @@ statements! {
          AND agent_id IS NOT NULL GROUP BY agent_id"
     );
 
-    RATINGS_OF_CALLS = concat!(
-        "SELECT ", rating_columns!(), " FROM cc_csat
-         WHERE tenant_id = ?1 AND call_id IN (SELECT value FROM jsonb_each(?2))"
+    /// All that is known of the calls of `?2`, and the answers of those of `?3`, as one row of JSON arrays: a
+    /// row by itself costs a hand-over between threads. No row: there is no such tenant.
+    KNOWN = concat!(
+        "SELECT time_zone,
+         (SELECT json_group_array(", rating_json!(), ") FROM cc_csat
+          WHERE tenant_id = ?1 AND call_id IN (SELECT value FROM jsonb_each(?2))) AS ratings,
+         (SELECT json_group_array(call_id) FROM cc_csat_log
+          WHERE tenant_id = ?1 AND op = 'deleted'
+          AND call_id IN (SELECT value FROM jsonb_each(?2))) AS erased,
+         (SELECT json_group_array(json_object('call_id', call_id, 'session_id', session_id,
+            'agent_id', agent_id, 'queue_id', queue_id, 'survey', survey,
+            'survey_version', survey_version, 'channel', channel, 'language', language,
+            'state', state, 'reason', reason, 'offered_at', offered_at, 'started_at', started_at,
+            'answered_at', answered_at, 'ended_at', ended_at)) FROM cc_csat_offers
+          WHERE tenant_id = ?1 AND call_id IN (SELECT value FROM jsonb_each(?2))) AS offers,
+         (SELECT json_group_array(json_object('call_id', call_id, 'question', question,
+            'session_id', session_id, 'key', key, 'score', score, 'value', value, 'main', main,
+            'answered_at', answered_at)) FROM cc_csat_answers
+          WHERE tenant_id = ?1 AND call_id IN (SELECT value FROM jsonb_each(?3))) AS answers
+         FROM cc_tenants WHERE tenant_id = ?1"
     );
-    DELETED_OF_CALLS = "SELECT call_id FROM cc_csat_log
-        WHERE tenant_id = ?1 AND op = 'deleted' AND call_id IN (SELECT value FROM jsonb_each(?2))";
-    OFFERS_OF_CALLS = "SELECT * FROM cc_csat_offers
-        WHERE tenant_id = ?1 AND call_id IN (SELECT value FROM jsonb_each(?2))";
-    ANSWERS_OF_CALLS = "SELECT * FROM cc_csat_answers
-        WHERE tenant_id = ?1 AND call_id IN (SELECT value FROM jsonb_each(?2))";
 
     INSERT_RATINGS = concat!(put_ratings!(), " DO NOTHING");
     /// An upsert, as an UPDATE that joins JSON is planned without the key. Only a later revision counts.

@@ -190,12 +190,12 @@ async fn every_statement_on_ratings_goes_through_the_index_made_for_it() {
     let key = "INDEX sqlite_autoindex_cc_csat_1 (tenant_id=? AND call_id=?)";
     let table = [
         ("RATING", key),
-        ("RATINGS_OF_CALLS", key),
+        ("KNOWN", key),
         ("DELETE_RATINGS", key),
         ("DELETED", "cc_csat_log_deleted (tenant_id=? AND call_id=?)"),
-        ("DELETED_OF_CALLS", "cc_csat_log_deleted (tenant_id=? AND call_id=?)"),
-        ("ANSWERS_OF_CALLS", "PRIMARY KEY (tenant_id=? AND call_id=?)"),
-        ("OFFERS_OF_CALLS", "PRIMARY KEY (tenant_id=? AND call_id=?)"),
+        ("KNOWN", "cc_csat_log_deleted (tenant_id=? AND call_id=?)"),
+        ("KNOWN", "PRIMARY KEY (tenant_id=? AND call_id=?)"),
+        ("KNOWN", "PRIMARY KEY (tenant_id=? AND call_id=?)"),
         ("PAGE_OF_AGENT", "cc_csat_by_agent (tenant_id=? AND agent_id=? AND created_at>? AND created_at<?)"),
         ("PAGE_OF_QUEUE", "cc_csat_by_queue (tenant_id=? AND queue_id=? AND created_at>? AND created_at<?)"),
         ("PAGE_OF_ALL", "cc_csat_by_time (tenant_id=? AND created_at>? AND created_at<?)"),

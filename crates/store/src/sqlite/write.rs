@@ -10,13 +10,12 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
 
 use crate::error::StoreError;
 use crate::ids::Ids;
 use crate::rules::{Entry, Known};
 use crate::sqlite::fault::Fault;
-use crate::sqlite::rows::{self, AnswerRow, LogRow, OfferRow, RatingRow};
+use crate::sqlite::rows::{self, AnswerRow, JsonRow, LogRow, OfferRow, RatingRow};
 use crate::sqlite::{Sqlite, bounded, sql};
 use crate::tenant::Zone;
 use crate::write::{BATCH_MAX, Write, Written};
@@ -117,8 +116,7 @@ async fn load<'a>(
     }
     let mut ledgers = BTreeMap::new();
     for (tenant, calls) in calls {
-        if let Some(zone) = zone(connection, tenant).await? {
-            let before = known(connection, tenant, &calls).await?;
+        if let Some((zone, before)) = known(connection, tenant, &calls).await? {
             let now = before.clone();
             ledgers.insert(tenant, Ledger { zone, before, now, log: Vec::new(), at: Timestamp::MIN });
         }
@@ -126,45 +124,31 @@ async fn load<'a>(
     Ok(ledgers)
 }
 
-async fn zone(connection: &mut SqliteConnection, tenant: &TenantId) -> Result<Option<Zone>, Fault> {
-    let row = sqlx::query(sql::TENANT).bind(tenant.as_str()).fetch_optional(connection).await?;
-    Ok(row.as_ref().map(rows::tenant).transpose()?.map(|tenant| tenant.time_zone))
-}
-
-/// What is known of calls; the answers only of those whose writes ask for them (`true`).
+/// A tenant's zone and what is known of calls; the answers only of those whose writes ask for them (`true`).
 async fn known(
     connection: &mut SqliteConnection,
     tenant: &TenantId,
     calls: &BTreeMap<&CallId, bool>,
-) -> Result<Calls, Fault> {
-    let all = json(&calls.keys().collect::<Vec<_>>())?;
-    let mut known: Calls = calls.keys().map(|call| ((*call).clone(), Known::default())).collect();
-    let mut found = |call: CallId, with: &mut dyn FnMut(&mut Known)| {
-        if let Some(known) = known.get_mut(&call) {
-            with(known);
-        }
-    };
-    for row in select(connection, sql::RATINGS_OF_CALLS, tenant, all.clone()).await? {
-        let rating = rows::rating(&row)?;
-        found(rating.call.clone(), &mut |known| known.rating = Some(rating.clone()));
-    }
-    for row in select(connection, sql::DELETED_OF_CALLS, tenant, all.clone()).await? {
-        found(rows::call(&row)?, &mut |known| known.erased = true);
-    }
-    for row in select(connection, sql::OFFERS_OF_CALLS, tenant, all).await? {
-        let offer = rows::offer(&row)?;
-        found(offer.call.clone(), &mut |known| known.offer = Some(offer.clone()));
-    }
+) -> Result<Option<(Zone, Calls)>, Fault> {
+    let all: Vec<&&CallId> = calls.keys().collect();
     let asked: Vec<&&CallId> = calls.iter().filter(|(_, asked)| **asked).map(|(call, _)| call).collect();
-    if !asked.is_empty() {
-        for row in select(connection, sql::ANSWERS_OF_CALLS, tenant, json(&asked)?).await? {
-            let answer = rows::answer(&row)?;
-            found(rows::call(&row)?, &mut |known| {
-                known.answers.insert(answer.question.clone(), answer.clone());
-            });
-        }
+    let query = sqlx::query(sql::KNOWN).bind(tenant.as_str()).bind(json(&all)?).bind(json(&asked)?);
+    let Some(row) = query.fetch_optional(connection).await? else { return Ok(None) };
+    let mut known: Calls = calls.keys().map(|call| ((*call).clone(), Known::default())).collect();
+    for of_call in rows::list::<JsonRow>(&row, "ratings")? {
+        known.entry(rows::call(&of_call)?).or_default().rating = Some(rows::rating(&of_call)?);
     }
-    Ok(known)
+    for call in rows::list::<CallId>(&row, "erased")? {
+        known.entry(call).or_default().erased = true;
+    }
+    for of_call in rows::list::<JsonRow>(&row, "offers")? {
+        known.entry(rows::call(&of_call)?).or_default().offer = Some(rows::offer(&of_call)?);
+    }
+    for of_call in rows::list::<JsonRow>(&row, "answers")? {
+        let answer = rows::answer(&of_call)?;
+        known.entry(rows::call(&of_call)?).or_default().answers.insert(answer.question.clone(), answer);
+    }
+    Ok(Some((rows::zone(&row)?, known)))
 }
 
 /// What a ledger changes, as rows.
@@ -264,15 +248,6 @@ async fn put<T: Serialize>(
     }
     let done = sqlx::query(statement).bind(tenant.as_str()).bind(json(rows)?).execute(connection).await?;
     Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
-}
-
-async fn select(
-    connection: &mut SqliteConnection,
-    statement: &'static str,
-    tenant: &TenantId,
-    list: String,
-) -> Result<Vec<SqliteRow>, Fault> {
-    Ok(sqlx::query(statement).bind(tenant.as_str()).bind(list).fetch_all(connection).await?)
 }
 
 fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, Fault> {
