@@ -1,12 +1,14 @@
 //! The loop that commits, and what it does when the database does not take a batch.
 
 use std::ops::Range;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use aftercall_store::{BATCH_MAX, Said, Store, StoreError, Write, Written};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{Full, Gather, Hurry, Job, NotWritten, is_answer};
@@ -54,6 +56,7 @@ type Outcome = Option<Result<Written, StoreError>>;
 impl Task {
     pub(super) async fn run(mut self) {
         let mut taken = Vec::with_capacity(BATCH_MAX);
+        let mut calm = Box::pin(tokio::time::sleep(Duration::ZERO));
         loop {
             tokio::select! {
                 biased;
@@ -63,7 +66,8 @@ impl Task {
                     }
                     let mut batch = Batch::default();
                     self.take(&mut batch, taken.drain(..));
-                    self.gather(&mut batch).await;
+                    self.gather(&mut batch, calm.as_mut()).await;
+                    calm.set(tokio::time::sleep(self.gather.apart));
                     self.commit(batch).await;
                 }
                 // What is in the queue by now is still taken; nothing more comes in.
@@ -80,8 +84,8 @@ impl Task {
         }
     }
 
-    /// Lets a batch that nobody waits for grow a little.
-    async fn gather(&mut self, batch: &mut Batch) {
+    /// Lets a batch that nobody waits for grow a little. `calm` has passed when the last commit is long enough ago.
+    async fn gather(&mut self, batch: &mut Batch, calm: Pin<&mut Sleep>) {
         if batch.writes.len() >= BATCH_MAX || batch.askers.iter().any(Option::is_some) {
             return;
         }
@@ -94,7 +98,7 @@ impl Task {
             if !has_answer {
                 self.hurry.soon.notified().await;
             }
-            tokio::time::sleep(self.gather.answers).await;
+            tokio::join!(tokio::time::sleep(self.gather.answers), calm);
         };
         tokio::select! {
             () = tokio::time::sleep(self.gather.marks) => {}

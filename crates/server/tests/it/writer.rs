@@ -24,12 +24,17 @@ struct Writing {
 }
 
 async fn writing() -> Writing {
+    writing_with(Gather::USUAL).await
+}
+
+async fn writing_with(gather: Gather) -> Writing {
     let folder = Folder::new();
     let store = Store::open(&folder.database()).await.unwrap();
     let metrics = Arc::new(Metrics::default());
     let clock = Clock::set_to("2026-11-22T08:00:00Z".parse().unwrap());
+    let recordings = Recordings::within(folder.path());
     let (writer, task) =
-        Writer::start(store.clone(), Recordings::within(folder.path()), clock, Arc::clone(&metrics));
+        Writer::start_gathering(store.clone(), recordings, clock, Arc::clone(&metrics), gather);
     Writing { writer, task, store, metrics, folder }
 }
 
@@ -116,19 +121,9 @@ async fn what_has_queued_becomes_one_batch_and_stopping_writes_all_of_it() {
 
 #[tokio::test]
 async fn what_nobody_waits_for_gathers_until_somebody_does_or_a_batch_is_full() {
-    let Writing { task, store, folder, .. } = writing().await;
-    task.drain().await;
-    let metrics = Arc::new(Metrics::default());
-    let clock = Clock::set_to("2026-11-22T08:00:00Z".parse().unwrap());
     let forever = Duration::from_secs(1_000_000);
-    let gather = Gather { marks: forever, answers: Duration::ZERO };
-    let (writer, task) = Writer::start_gathering(
-        store.clone(),
-        Recordings::within(folder.path()),
-        clock,
-        Arc::clone(&metrics),
-        gather,
-    );
+    let gather = Gather { marks: forever, answers: Duration::ZERO, apart: Duration::ZERO };
+    let Writing { writer, task, metrics, folder, .. } = writing_with(gather).await;
     let mut handover = writer.handover();
     handover.hand_over(rate("a"));
     while metrics.writer.queued.get() > 0 {
@@ -156,6 +151,29 @@ async fn what_nobody_waits_for_gathers_until_somebody_does_or_a_batch_is_full() 
     handover.hand_over(rate("last"));
     task.drain().await;
     assert_eq!(metrics.writer.committed.get(), 3 + BATCH_MAX as u64 + 2 + 1);
+    drop(folder);
+}
+
+#[tokio::test]
+async fn the_first_answer_is_kept_at_once_and_those_that_follow_close_behind_share_a_commit() {
+    let forever = Duration::from_secs(1_000_000);
+    let gather = Gather { marks: forever, answers: Duration::ZERO, apart: forever };
+    let Writing { writer, task, metrics, folder, .. } = writing_with(gather).await;
+    let mut handover = writer.handover();
+    handover.hand_over(answer("first"));
+    while metrics.writer.batches.get() < 1 {
+        tokio::task::yield_now().await;
+    }
+    handover.hand_over(answer("second"));
+    while metrics.writer.queued.get() > 0 {
+        tokio::task::yield_now().await;
+    }
+    handover.hand_over(answer("third"));
+    assert_eq!(metrics.writer.batches.get(), 1, "too soon for a commit of their own");
+    // Who asks still waits for nobody.
+    assert!(matches!(writer.ask(rate("asked")).await, Ok(Written::New(_))));
+    assert_eq!((metrics.writer.batches.get(), metrics.writer.committed.get()), (2, 4));
+    task.drain().await;
     drop(folder);
 }
 
