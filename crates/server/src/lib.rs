@@ -1,5 +1,6 @@
 //! The server: configuration, doors, API, command line. See ARCHITECTURE.md.
 
+pub(crate) mod aftermath;
 pub mod api;
 pub mod cli;
 pub mod clock;

@@ -158,6 +158,21 @@ impl Store {
         }
     }
 
+    /// Offers whose session has not ended, oldest first, those behind `after`; at most [`PAGE_MAX`]. Suppressed
+    /// ones have no session.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn open_offers(
+        &self,
+        tenant: &TenantId,
+        after: Option<&Offer>,
+    ) -> Result<Vec<Offer>, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.open_offers(tenant, after).await,
+        }
+    }
+
     /// What was answered in a call, in the order of the questions' names.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, World, open};
+use crate::aftermath;
 use crate::api::listen::{self, Listener};
 use crate::api::{self, Api, Parts, tls};
 use crate::config::{Config, Database};
@@ -67,7 +68,9 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
         unusual: Arc::clone(&unusual),
         clock: world.clock.clone(),
     };
+    let untold = aftermath::untold_endings(&store, world.clock.now()).await?;
     let door = OpenDoor::open(parts).await?;
+    aftermath::tell(untold, &writer).await;
     let banner = banner(&config, &installation.surveys, listener.local_addr()?, &door.listens());
     let router = api::router(Api::new(Parts {
         store: store.clone(),

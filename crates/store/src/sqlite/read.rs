@@ -135,6 +135,23 @@ impl Sqlite {
         self.told(offer.await)
     }
 
+    pub(crate) async fn open_offers(
+        &self,
+        tenant: &TenantId,
+        after: Option<&Offer>,
+    ) -> Result<Vec<Offer>, StoreError> {
+        let offers = async {
+            let query = sqlx::query(sql::OPEN_OFFERS)
+                .bind(tenant.as_str())
+                .bind(after.map_or_else(String::new, |last| text(last.offered_at)))
+                .bind(after.map_or("", |last| last.call.as_str()))
+                .bind(PAGE_MAX);
+            let rows = query.fetch_all(&self.readers).await?;
+            Ok(rows.iter().map(rows::offer).collect::<Result<Vec<_>, _>>()?)
+        };
+        self.told(offers.await)
+    }
+
     pub(crate) async fn answers(&self, tenant: &TenantId, call: &CallId) -> Result<Vec<Answer>, StoreError> {
         let answers = async {
             let query = sqlx::query(sql::ANSWERS).bind(tenant.as_str()).bind(call.as_str());

@@ -98,6 +98,10 @@ statements! {
     RATING = concat!("SELECT ", rating_columns!(), " FROM cc_csat WHERE tenant_id = ?1 AND call_id = ?2");
     DELETED = "SELECT 1 FROM cc_csat_log WHERE tenant_id = ?1 AND call_id = ?2 AND op = 'deleted' LIMIT 1";
     OFFER = "SELECT * FROM cc_csat_offers WHERE tenant_id = ?1 AND call_id = ?2";
+    OPEN_OFFERS = "SELECT * FROM cc_csat_offers
+        WHERE tenant_id = ?1 AND ended_at IS NULL AND state <> 'suppressed'
+        AND offered_at >= ?2 AND (offered_at > ?2 OR call_id > ?3)
+        ORDER BY offered_at, call_id LIMIT ?4";
     ANSWERS = "SELECT * FROM cc_csat_answers WHERE tenant_id = ?1 AND call_id = ?2 ORDER BY question";
 
     PAGE_OF_AGENT = page!("agent_id = ?2 AND (?3 IS NULL OR queue_id IN (SELECT value FROM jsonb_each(?3)))");
@@ -223,7 +227,10 @@ statements! {
 mod tests {
     use super::*;
 
-    const MIGRATIONS: &str = include_str!("../../migrations/sqlite/0001_first.sql");
+    const MIGRATIONS: &str = concat!(
+        include_str!("../../migrations/sqlite/0001_first.sql"),
+        include_str!("../../migrations/sqlite/0002_open_offers.sql")
+    );
 
     /// The directory: small tables, whole on every machine, that are read to find the tenant.
     const ACROSS_TENANTS: [&str; 4] = ["TENANTS", "KEY_BY_HASH", "ANY_KEY", "KEYS_USED"];
@@ -289,7 +296,7 @@ mod tests {
             );
             keys += 1;
         }
-        assert_eq!(keys, 11);
+        assert_eq!(keys, 12);
         assert_eq!(all.matches("CREATE TABLE cc_").count(), all.matches("tenant_id TEXT NOT NULL").count());
         assert_eq!(all.matches("CREATE TABLE").count(), all.matches(") STRICT").count());
     }

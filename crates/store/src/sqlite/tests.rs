@@ -196,6 +196,7 @@ async fn every_statement_on_ratings_goes_through_the_index_made_for_it() {
         ("KNOWN", "cc_csat_log_deleted (tenant_id=? AND call_id=?)"),
         ("KNOWN", "PRIMARY KEY (tenant_id=? AND call_id=?)"),
         ("KNOWN", "PRIMARY KEY (tenant_id=? AND call_id=?)"),
+        ("OPEN_OFFERS", "cc_csat_offers_open (tenant_id=? AND offered_at>?)"),
         ("PAGE_OF_AGENT", "cc_csat_by_agent (tenant_id=? AND agent_id=? AND created_at>? AND created_at<?)"),
         ("PAGE_OF_QUEUE", "cc_csat_by_queue (tenant_id=? AND queue_id=? AND created_at>? AND created_at<?)"),
         ("PAGE_OF_ALL", "cc_csat_by_time (tenant_id=? AND created_at>? AND created_at<?)"),

@@ -1,5 +1,6 @@
 //! Lists, tallies and their windows.
 
+use aftercall_core::OfferState;
 use aftercall_core::stats::Tally;
 use aftercall_store::{
     PAGE_MAX, QUEUES_MAX, RANGES_MAX, RatingCursor, RatingFilter, Store, StoreError, Subject, Window, Write,
@@ -22,6 +23,27 @@ async fn filled(home: &Home) -> Store {
     let writes: Vec<Write> = RATINGS.iter().map(|text| post(text, 60)).collect();
     store.write(&writes).await.unwrap();
     store
+}
+
+#[tokio::test]
+async fn open_offers_are_those_whose_session_may_still_speak_page_after_page() {
+    let home = Home::new();
+    let store = home.open().await;
+    let open = usize::from(PAGE_MAX) + 2;
+    let mut writes: Vec<Write> =
+        (0..open).map(|n| offered(&session(&format!("o{n:05}"), "s1"), n as i64 / 3)).collect();
+    let over = session("over", "s1");
+    writes.extend([offered(&over, 0), started(&over, 1), ended(&over, OfferState::Abandoned, None, 2)]);
+    writes.push(suppressed(&session("suppressed", "s1"), "busy", 0));
+    for batch in writes.chunks(aftercall_store::BATCH_MAX) {
+        store.write(batch).await.unwrap();
+    }
+    let first = store.open_offers(&tenant(), None).await.unwrap();
+    assert_eq!(first.len(), usize::from(PAGE_MAX));
+    let rest = store.open_offers(&tenant(), first.last()).await.unwrap();
+    let calls: Vec<&str> = first.iter().chain(&rest).map(|offer| offer.call.as_str()).collect();
+    assert_eq!(calls, (0..open).map(|n| format!("o{n:05}")).collect::<Vec<_>>());
+    assert_eq!(store.open_offers(&"other".parse().unwrap(), None).await, Ok(vec![]));
 }
 
 #[tokio::test]
