@@ -59,8 +59,8 @@ pub struct CallFacts {
     pub skill: Option<String>,
     /// The survey to put.
     pub survey: Option<String>,
-    /// The caller's language: a tag, as it was written.
-    pub language: Option<String>,
+    /// The languages the caller would have, most wanted first: tags, as they were written.
+    pub languages: Vec<String>,
     /// Who calls: a number or user name, from `P-Asserted-Identity` or else `From`.
     pub caller: Option<String>,
     /// The caller asked not to be named (RFC 3323, RFC 3325).
@@ -83,7 +83,7 @@ impl std::fmt::Debug for CallFacts {
             .field("queue", &self.queue)
             .field("skill", &self.skill)
             .field("survey", &self.survey)
-            .field("language", &self.language)
+            .field("languages", &self.languages)
             .field("caller", &masked(&self.caller))
             .field("private", &self.private)
             .field("diverted_from", &masked(&self.diverted_from))
@@ -104,9 +104,10 @@ pub fn call_facts(names: &Names, request_uri: &str, headers: &[(&str, &str)]) ->
         queue: fact(&names.queue, &["queue", "queue_id"]),
         skill: fact(&names.skill, &["skill", "skill_id"]),
         survey: fact(&names.survey, &["survey"]),
-        language: fact(&names.language, &["language", "lang"])
-            .or_else(|| request.values("Accept-Language").find_map(stated))
-            .and_then(|value| preferred_language(&value)),
+        languages: by_preference(
+            &fact(&names.language, &["language", "lang"])
+                .unwrap_or_else(|| request.values("Accept-Language").collect::<Vec<_>>().join(",")),
+        ),
         caller: request.caller(),
         private: request.is_private(),
         diverted_from: request.person("Diversion"),
@@ -223,8 +224,8 @@ fn is_no(word: &str) -> bool {
     ["no", "off", "false", "0"].iter().any(|no| no.eq_ignore_ascii_case(word))
 }
 
-/// The most wanted of `da, en-gb;q=0.8, *;q=0.1` (RFC 3261, 20.3), or the only one.
-fn preferred_language(value: &str) -> Option<String> {
+/// The tags of `da, en-gb;q=0.8, *;q=0.1` (RFC 3261, 20.3), most wanted first.
+fn by_preference(value: &str) -> Vec<String> {
     let mut wanted: Vec<(&str, f32)> = value
         .split(',')
         .filter_map(|range| {
@@ -236,5 +237,5 @@ fn preferred_language(value: &str) -> Option<String> {
         })
         .collect();
     wanted.sort_by(|(_, one), (_, other)| other.total_cmp(one));
-    wanted.first().map(|(tag, _)| (*tag).to_owned())
+    wanted.into_iter().map(|(tag, _)| tag.to_owned()).collect()
 }

@@ -176,18 +176,24 @@ impl Survey {
         &self.languages
     }
 
-    /// The language it is conducted in for a caller who asked for this one:
-    /// that, else a broader form of it (RFC 4647, 3.4), else the survey's own.
+    /// The language it is conducted in for a caller who asked for this one: one that it speaks, else its own.
     #[must_use]
     pub fn spoken(&self, asked: Option<&Language>) -> &Language {
-        let mut tag = asked.cloned();
+        asked.and_then(|asked| self.speaks(asked)).unwrap_or(&self.language)
+    }
+
+    /// The language in which it can be said to someone who asks for this one: that, else a broader form of
+    /// it (RFC 4647, 3.4).
+    #[must_use]
+    pub fn speaks(&self, asked: &Language) -> Option<&Language> {
+        let mut tag = Some(asked.clone());
         while let Some(language) = tag {
             if let Some(known) = self.languages.get(&language) {
-                return known;
+                return Some(known);
             }
             tag = language.broader();
         }
-        &self.language
+        None
     }
 
     /// The id of the question whose score is the call's rating, if the survey has one.

@@ -19,7 +19,7 @@ fn told(facts: &CallFacts) -> String {
         fact("queue", &facts.queue),
         fact("skill", &facts.skill),
         fact("survey", &facts.survey),
-        fact("language", &facts.language),
+        flag(!facts.languages.is_empty(), &format!("language={}", facts.languages.join(","))),
         fact("caller", &facts.caller),
         fact("diverted", &facts.diverted_from),
         fact("referred", &facts.referred_by),
@@ -104,7 +104,7 @@ fn each_fact_has_its_names() {
         (URI, "X-Skill-Id", "s", "skill=s"),
         (URI, "X-Survey", "nps", "survey=nps"),
         (URI, "X-Language", "zh_CN", "language=zh_CN"),
-        (URI, "Accept-Language", "da;q=0.5, en-gb;q=0.8, *;q=0.9, en;q=0.8", "language=en-gb"),
+        (URI, "Accept-Language", "da;q=0.5, en-gb;q=0.8, *;q=0.9, en;q=0.8", "language=en-gb,en,da"),
         (URI, "Accept-Language", "*, fr;q=0, de;q=x", ""),
         ("sip:s@h;language=fr", "Accept-Language", "de", "language=fr"),
         ("sip:s@h;lang=fr", "X-Language", "de", "language=de"),
@@ -192,7 +192,7 @@ proptest! {
     ) {
         let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         let found = facts(&uri, &headers);
-        let stated = [found.call_ref, found.agent, found.queue, found.language, found.caller];
-        prop_assert!(stated.iter().flatten().all(|fact| !fact.trim().is_empty()));
+        let stated = [found.call_ref, found.agent, found.queue, found.caller];
+        prop_assert!(stated.iter().flatten().chain(&found.languages).all(|fact| !fact.trim().is_empty()));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::writer::words::{About, Channel, Session, SessionId};
-use aftercall_core::{AgentId, CallId, Language, QueueId, TenantId};
+use aftercall_core::{AgentId, CallId, IdFault, Language, QueueId, TenantId};
 use aftercall_wire::headers::{NameAddr, Uri};
 use aftercall_wire::identity::{self, CallFacts};
 
@@ -36,20 +36,27 @@ pub(super) fn read<'r>(request: &'r InviteRequest, config: &Config, clock: &Cloc
         Standing::Stranger => (TenantId::default(), CallFacts::default()),
     };
     let clean = |id: String| config.ids_clean.clean(&id).map(str::to_owned);
+    let agent = said.agent.and_then(clean).map(AgentId::new);
+    let queue = said.queue.and_then(clean).map(QueueId::new);
     let given = [said.call_ref, Some(request.sip_call_id.clone()), Some(uuid(clock))];
     let call = given.into_iter().flatten().find_map(|id| CallId::new(id).ok());
     let facts = Facts {
         call: call.unwrap_or_else(|| unreachable!("a UUID is an id")),
-        agent: said.agent.and_then(clean).and_then(|id| AgentId::new(id).ok()),
-        queue: said.queue.and_then(clean).and_then(|id| QueueId::new(id).ok()),
+        agent: agent.and_then(|id| kept("agent", id)),
+        queue: queue.and_then(|id| kept("queue", id)),
         skill: said.skill,
         survey: said.survey,
-        language: said.language.and_then(|tag| Language::new(&tag).ok()),
+        languages: said.languages.iter().filter_map(|tag| Language::new(tag).ok()).collect(),
         called: Uri::parse(&request.request_uri).ok().and_then(|uri| uri.called().map(str::to_owned)),
         unwanted: said.suppressed,
     };
     let caller = said.caller.filter(|_| !said.private);
     Incoming { request, facts, peer, diverted_from: said.diverted_from, caller }
+}
+
+/// An id, if it is one that can be kept. Otherwise the rating goes to nobody, which somebody should know.
+fn kept<T>(whose: &str, id: Result<T, IdFault>) -> Option<T> {
+    id.inspect_err(|fault| tracing::warn!(whose, %fault, "an id that a call came with is left out")).ok()
 }
 
 fn said(request: &InviteRequest, config: &Config) -> CallFacts {

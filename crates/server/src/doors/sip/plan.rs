@@ -17,7 +17,8 @@ pub(super) struct Facts {
     pub(super) skill: Option<String>,
     /// The survey it asks for by name.
     pub(super) survey: Option<String>,
-    pub(super) language: Option<Language>,
+    /// The languages the caller would have, most wanted first.
+    pub(super) languages: Vec<Language>,
     /// The user part of the Request-URI.
     pub(super) called: Option<String>,
     /// The PBX said that this caller is not to be asked.
@@ -42,7 +43,7 @@ pub(super) enum Plan {
 pub(super) struct Chosen {
     pub(super) tenant: TenantId,
     pub(super) survey: Arc<Survey>,
-    /// The language asked for, most wanted reason first.
+    /// The language it is to be in, if the survey speaks one that was asked for.
     pub(super) language: Option<Language>,
     /// What branches may test.
     pub(super) variables: BTreeMap<String, String>,
@@ -79,11 +80,13 @@ pub(super) fn plan(
         .or_else(|| facts.called.as_ref().and_then(named))
         .or_else(|| known(&config.default_survey))?;
     let language = facts
-        .language
-        .clone()
-        .or_else(|| queue.and_then(|queue| queue.language.clone()))
-        .or_else(|| route.and_then(|route: &Route| route.language.clone()))
-        .or_else(|| config.default_language.clone());
+        .languages
+        .iter()
+        .chain(queue.and_then(|queue| queue.language.as_ref()))
+        .chain(route.and_then(|route: &Route| route.language.as_ref()))
+        .chain(&config.default_language)
+        .find_map(|asked| survey.speaks(asked))
+        .cloned();
     let variables = variables(facts, survey.spoken(language.as_ref()));
     Some(Plan::Ask(Chosen { tenant, survey, language, variables }))
 }
@@ -162,7 +165,7 @@ csat_enabled = false
             queue: queue.map(|queue| QueueId::new(queue).unwrap()),
             skill: None,
             survey: None,
-            language: None,
+            languages: Vec::new(),
             called: Some(called.to_owned()),
             unwanted: false,
         }
@@ -186,7 +189,10 @@ csat_enabled = false
     #[test]
     fn the_survey_is_chosen_in_the_documented_order() {
         let asked = |survey: &str| Facts { survey: Some(survey.to_owned()), ..facts("sales", Some("gold")) };
-        let in_italian = Facts { language: Some("it".parse().unwrap()), ..facts("sales", Some("gold")) };
+        let speaking = |tags: &[&str]| {
+            let languages = tags.iter().map(|tag| tag.parse().unwrap()).collect();
+            Facts { languages, ..facts("sales", Some("gold")) }
+        };
         let unwanted = Facts { unwanted: true, ..facts("sales", None) };
         for (facts, site, expected) in [
             (asked("by-name"), None, "default by-name es"),
@@ -196,7 +202,9 @@ csat_enabled = false
             (facts("sales", None), None, "default by-route de"),
             (facts("called", None), None, "default called fr"),
             (facts("4711", None), None, "default csat-survey fr"),
-            (in_italian, None, "default by-queue it"),
+            (speaking(&["it"]), None, "default by-queue it"),
+            (speaking(&["tlh", "zh-hant-tw", "it"]), None, "default by-queue zh"),
+            (speaking(&["tlh"]), None, "default by-queue es"),
             (facts("sales", Some("quiet")), None, "default -disabled"),
             (unwanted, None, "default -requested"),
             (facts("4711", None), Some("north"), "north by-route fr"),
