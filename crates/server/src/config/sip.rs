@@ -105,6 +105,9 @@ pub struct PeerAuth {
 impl Sip {
     pub(super) fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let listen = fields.list("listen", parsed::<SipListen>);
+        if let Some(listen) = &listen {
+            refuse_same(fields, listen);
+        }
         let external_ip = fields.optional("external_ip", ip);
         let open = fields.required("open", flag);
         let peers = fields.tables("peers", Peer::read);
@@ -124,6 +127,15 @@ impl Sip {
             max_call: Duration::from_secs(max_call_seconds?.into()),
             max_ringing: Duration::from_secs(max_ringing_seconds?.into()),
         })
+    }
+}
+
+/// Two listeners on one address: the second could not be opened. Port 0 is another one each time.
+fn refuse_same(fields: &mut Fields<'_, '_>, listen: &[SipListen]) {
+    for (index, one) in listen.iter().enumerate().filter(|(_, one)| one.address.port() != 0) {
+        if listen.iter().take(index).any(|earlier| earlier == one) {
+            fields.fault_in("listen", index, &format!("has `{one}` twice"));
+        }
     }
 }
 

@@ -55,6 +55,10 @@ const FAULTS: &[(&str, &str)] = &[
              one: no call fits",
     ),
     (
+        "[sip]\nlisten = [\"udp://[::]:0\", \"udp://[::]:0\", \"udp://10.0.0.1:5060\", \"tcp://10.0.0.1:5060\",\n  \"udp://10.0.0.1:5060\"]\n",
+        "site/aftercall.toml:3:3: `listen` has `udp://10.0.0.1:5060` twice",
+    ),
+    (
         "[sip]\nlisten = [\"tls://0.0.0.0:5061\"]\n",
         "site/aftercall.toml:2:11: `listen` is `tls://0.0.0.0:5061`, which is not an address such as \
              `udp://0.0.0.0:5060` or `tcp://[::]:5060`",
