@@ -12,9 +12,6 @@ use std::str::FromStr;
 use aftercall_core::survey::fault::{Fault, Pointer, Segment, did_you_mean};
 use serde_json::{Map, Value};
 
-/// What the entries of a document of the API are called. Those of a configuration are keys.
-pub const DOCUMENT_NOUN: &str = "field";
-
 /// What was given for a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Given<T> {
@@ -237,12 +234,10 @@ impl<'v> Fields<'v, '_> {
         self.faults.push(Fault::new(pointer, format!("`{list}` {message}")));
     }
 
-    /// A document is told where the value belongs; a file has no line for what is not in it, so there it is
-    /// the table's.
+    /// It points to where the value belongs; in a file, which has no line for it, that leads to its table.
     fn missing(&mut self, name: &str) {
         let message = format!("{} `{name}` is missing", self.noun);
-        let pointer = if self.noun == DOCUMENT_NOUN { self.at(name) } else { self.pointer.clone() };
-        self.faults.push(Fault::new(pointer, message));
+        self.faults.push(Fault::new(self.at(name), message));
     }
 
     fn at(&self, name: &str) -> Pointer {
@@ -355,11 +350,11 @@ mod tests {
                 "/name: `name` must be text, not a number",
                 "/ages/1: `ages` must be a whole number, not text",
                 "/ages/2: `ages` must be a whole number from 0 to 150",
-                "/inner: key `flag` is missing",
+                "/inner/flag: key `flag` is missing",
                 "/inner/flga: unknown key \"flga\" (did you mean \"flag\"?)",
                 "/rows/1: element 2 must be a table, not a number",
                 "/pairs/a~1b: `a/b` must be text, not a number",
-                ": key `null` is missing",
+                "/null: key `null` is missing",
             ]
         );
     }

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 use super::problem::{Kind, Problem};
 use super::{Api, pairs};
-use crate::fields::{DOCUMENT_NOUN, Fields};
+use crate::fields::Fields;
 
 /// What bodies may be written in.
 const ACCEPTED: &str = "application/json, application/x-www-form-urlencoded";
@@ -127,7 +127,7 @@ impl Body {
     /// # Errors
     /// When any of them is wrong or unknown.
     pub fn read<T>(&self, read: impl FnOnce(&mut Fields<'_, '_>) -> Option<T>) -> Result<T, Problem> {
-        Fields::read(&self.object, DOCUMENT_NOUN, read).map_err(|faults| {
+        Fields::read(&self.object, "field", read).map_err(|faults| {
             let looks_like_json = self.is_form
                 && self
                     .object
