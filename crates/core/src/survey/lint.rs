@@ -1,12 +1,12 @@
-//! What can be wrong with a survey whose every name is right: steps nobody reaches and
-//! paths that never end. What its words say of the scores is read in `polarity`.
+//! What can be wrong with a survey whose every name is right: steps nobody reaches, paths that
+//! never end, and branches on what comes only after them. What its words say of the scores is read in `polarity`.
 
 use std::collections::BTreeSet;
 
 use crate::survey::fault::{Fault, Pointer};
-use crate::survey::model::{At, Does, Goto, Step, Survey};
+use crate::survey::model::{At, Does, Goto, Step, Subject, Survey};
 
-/// Steps that no caller reaches, and paths that lead back.
+/// Steps that no caller reaches, paths that lead back, and branches too early.
 pub(crate) fn graph(survey: &Survey) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut walk = Walk { survey, reached: BTreeSet::new(), path: Vec::new(), faults: &mut faults };
@@ -19,7 +19,44 @@ pub(crate) fn graph(survey: &Survey) -> Vec<Fault> {
             faults.push(Fault::new(Pointer::root().key("step").index(at), message));
         }
     }
+    // Only where no path leads back is there a before and after.
+    if faults.is_empty() {
+        faults.extend(too_early(survey));
+    }
     faults
+}
+
+/// Arms that test what no caller can have said yet, or no step have done.
+fn too_early(survey: &Survey) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (at, step) in survey.steps.iter().enumerate() {
+        let Does::Branch(arms) = &step.does else { continue };
+        for (number, arm) in arms.iter().enumerate() {
+            let (tested, key) = match &arm.subject {
+                Subject::Answer(question) => (question, "answer"),
+                Subject::Variable(name) => (name, "variable"),
+            };
+            // A variable that no step sets is there from the beginning.
+            let Some(source) = survey.steps.iter().position(|step| step.id == *tested) else { continue };
+            if !leads(survey, source, at) {
+                let place = Pointer::root().key("step").index(at).key("when").index(number).key(key);
+                let message = format!("\"{tested}\" comes only after this branch, or on another path");
+                faults.push(Fault::new(place, message));
+            }
+        }
+    }
+    faults
+}
+
+/// Whether a caller can come from one step to another.
+fn leads(survey: &Survey, from: usize, to: usize) -> bool {
+    let mut open = vec![from];
+    let mut seen = BTreeSet::new();
+    while let Some(at) = open.pop() {
+        let onwards = survey.steps.get(at).map(targets).unwrap_or_default().into_iter().map(usize::from);
+        open.extend(onwards.filter(|&next| seen.insert(next)));
+    }
+    seen.contains(&to)
 }
 
 struct Walk<'a> {

@@ -106,6 +106,53 @@ fn a_branch_tests_only_for_answers_there_can_be() {
 }
 
 #[test]
+fn a_branch_tests_only_what_comes_before_it() {
+    let survey = |tested: &str| {
+        let before = CSAT_SURVEY.split("[[step]]\nid = \"thanks\"").next().unwrap();
+        format!(
+            r#"{before}
+[[step]]
+id = "crm"
+type = "webhook"
+url = "http://127.0.0.1/"
+[[step]]
+id = "b"
+type = "branch"
+[[step.when]]
+{tested}
+goto = "left"
+[[step]]
+id = "right"
+type = "ask"
+kind = "yes_no"
+say = "please_rate"
+next = "end"
+otherwise = "end"
+[[step]]
+id = "left"
+type = "transfer"
+target = "200"
+"#
+        )
+    };
+    for (tested, told) in [
+        ("answer = \"rating\"\nat_most = 2", ""),
+        ("variable = \"crm\"\nis = \"ok\"", ""),
+        ("variable = \"queue\"\nis = \"sales\"", ""),
+        (
+            "answer = \"right\"\nis = \"yes\"",
+            "36:1: \"right\" comes only after this branch, or on another path",
+        ),
+        (
+            "variable = \"left\"\nis = \"ok\"",
+            "36:1: \"left\" comes only after this branch, or on another path",
+        ),
+    ] {
+        assert_eq!(found(&survey(tested)).concat(), told, "{tested}");
+    }
+}
+
+#[test]
 fn a_transfer_goes_to_an_extension_or_to_a_sip_uri_with_a_host() {
     for (target, fine) in [
         ("200", true),
