@@ -82,6 +82,9 @@ fn a_prompt_that_turns_the_scale_round_is_refused_whichever_way_it_says_so() {
         ("en", "1 = poor, 5 = excellent", "15"),
         ("en", "1: poor, 5: excellent", "15"),
         ("en", "5 - excellent, 1 - poor", "15"),
+        ("en", "On a scale of 1-5 where 1 is terrible and 5 is excellent.", "15"),
+        ("en", "Dial 1, 2, 3, 4 or 5, 5 for excellent and 1 for terrible.", "15"),
+        ("en", "1 = we did a bad job, 5 = we did a good job", "15"),
         ("en", "Excellent is 5, poor is 1.", "15"),
         ("en", "Rate us from 1 to 5, 5 being excellent and 1 being very poor.", "15"),
         ("en", "Please rate us from 1 to 5, where 5 is the best.", "5"),
@@ -96,6 +99,7 @@ fn a_prompt_that_turns_the_scale_round_is_refused_whichever_way_it_says_so() {
         ("en", "5 very good 4 good 3 so so 2 bad 1 very bad", "1245"),
         ("en", "Press 1 if you would not say it was good, 5 if it could not have been better.", "15"),
         ("en", "How satisfied were you? Press 5 for very satisfied, 1 for very dissatisfied.", "15"),
+        ("en", "Tell us how satisfied you were where 5 is very good and 1 is very bad.", "15"),
         (
             "en",
             "On a scale of 1 to 5: press 5 for very satisfied, 4 for satisfied, 3 for neutral, 2 for dissatisfied or 1 for very dissatisfied.",
@@ -115,6 +119,7 @@ fn a_prompt_that_turns_the_scale_round_is_refused_whichever_way_it_says_so() {
         ("ru", "Нажмите 5, если вы очень довольны, или 1, если очень недовольны.", "15"),
         ("es", "Marque 5 si está muy satisfecho o 1 si está muy insatisfecho.", "15"),
         ("ar", "راض جدا، اضغطوا 5. غير راض إطلاقا، اضغطوا 1.", "15"),
+        ("hi", "प्रसन्न और संतुष्ट ग्राहक 5 दबाएँ, असंतुष्ट ग्राहक 1 दबाएँ।", "15"),
         ("hi", "बहुत संतुष्ट के लिए 5 दबाएँ, बहुत असंतुष्ट के लिए 1 दबाएँ।", "15"),
     ] {
         assert_eq!(asked(BEST_FIRST, language, text), keys, "{text}");
@@ -138,11 +143,34 @@ fn a_prompt_that_says_nothing_clear_about_the_keys_is_accepted() {
         ("en", "Good morning, please press 1."),
         ("en", "We hope you were very satisfied with agent 5."),
         ("en", "Please help us to do better, press 5 or 1."),
-        ("fr", "Tapez 1 si vous êtes peu satisfait."),
         ("en", "We are happy to help, press 5."),
         ("en", "Were you happy with our 5 star service?"),
-        ("de", "Drücken Sie 1, wenn Sie nicht zufrieden waren."),
+        ("de", "Wie zufrieden waren Sie mit Schalter 5?"),
+        // Not every "one" is a key.
+        ("en", "This survey is one of the best ways to help us."),
+        ("en", "We are sorry if your call was a bad one."),
+        // Keys that are counted up have no meaning each.
+        ("en", "Press 1-5 to tell us how good we were."),
+        ("en", "Press 1/2/3/4/5 to tell us how good we were."),
+        ("en", "Press 1, 2, 3, 4, or 5 to tell us how good we were."),
+        ("en", "Press 5, 4, 3, 2, or 1 to tell us how bad we were."),
+        ("en", "Press 1 or 2 or 3 or 4 or 5 to tell us how good we were."),
+        ("de", "Sagen Sie uns mit 1 2 3 4 oder 5 wie zufrieden Sie waren."),
+        // All meanings, then all keys.
+        ("en", "Very satisfied, very dissatisfied: press 5, press 1."),
+        // Both ends mean something, and no link tells to which side of it a key belongs.
+        ("en", "Very good 5 very bad 1 and thank you for being a great customer."),
+        ("en", "If you were satisfied press 5 if you were dissatisfied press 1 and help us to be the best."),
+        // What turns a meaning round leaves open how far.
         ("zh", "不太满意请按1。"),
+        ("es", "Marque 1 si no está satisfecho."),
+        ("fr", "Tapez 1 si vous êtes peu satisfait."),
+        ("de", "Drücken Sie 1, wenn Sie nicht zufrieden waren."),
+        ("it", "Prema 1 se non è soddisfatto."),
+        ("pt", "Tecle 1 se não ficou satisfeito."),
+        ("ru", "Нажмите 1, если вы не очень довольны."),
+        ("ar", "إذا كنت لست راض عن الخدمة، اضغط 1."),
+        ("hi", "संतुष्ट नहीं होने पर 1 दबाएँ।"),
     ] {
         for labels in [BEST_FIRST, BEST_LAST] {
             assert_eq!(asked(labels, language, text), "-", "{text}");
@@ -164,10 +192,13 @@ fn labels_mean_what_they_say_negations_and_all() {
         (&["1 1 Bad", "5 5 Very good, no complaints"][..], "Press 1 for bad, 5 for good.", "-"),
         (&["1 5 could not be more satisfied", "2 1 could have been happier"], "Rate.", "-"),
         (&["1 5 couldn’t be better", "2 1 could be better"], "Rate.", "-"),
+        (&["1 5 couldn’t fault it, great", "2 1 wasn’t great"], "Rate.", "-"),
         (&["1 5 never been more satisfied", "2 1 not satisfied at all"], "Rate.", "-"),
         (&["1 1 could not be more satisfied", "2 5 could have been happier"], "Rate.", "12"),
         (&["1 5 great", "2 1 not great"], "Press 1 for a great call, 2 for not so great.", "-"),
         (&["1 5 great", "2 1 not great"], "Press 2 for a great call, 1 for not so great.", "12"),
+        (&["1 5 never less than good", "2 1 less than good"], "Rate.", "-"),
+        (&["1 1 never less than good", "2 5 less than good"], "Rate.", "12"),
         (&["1 5 no bad thing", "2 1 no good"], "Press 1 for no bad experience, 2 for a bad one.", "-"),
         (&["1 5 good", "2 3 neither good nor bad", "3 1 bad"], "Rate.", "-"),
         (&["1 5 perfect", "2 4 not perfect", "3 1 bad"], "Rate.", "-"),

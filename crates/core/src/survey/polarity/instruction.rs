@@ -11,6 +11,8 @@
 //! Which of two orders it is shows at the ends: words that mean nothing ("press", "please") stand
 //! where no key has its meaning. Where that does not tell, nothing is concluded.
 
+use std::iter::successors;
+
 use crate::key::Key;
 use crate::survey::polarity::opinion::{Lexicon, Meaning};
 use crate::survey::polarity::text::{Token, is_english, tokens};
@@ -38,8 +40,7 @@ pub(super) fn pairs<'a>(text: &str, lexicon: &Lexicon<'a>) -> Vec<Pair<'a>> {
 
 fn said<'a>(sentence: &[Token], lexicon: &Lexicon<'a>) -> Vec<Pair<'a>> {
     let asks = matches!(sentence.last(), Some(Token::Stop { asks: true }));
-    let parts = sentence.split(|token| matches!(token, Token::Comma | Token::Stop { .. }));
-    let clauses: Vec<Clause<'_>> = parts.flat_map(|part| clauses(part, lexicon)).collect();
+    let clauses = clauses(sentence, lexicon);
     if clauses.iter().any(Clause::is_whole) {
         clauses.iter().flat_map(|clause| clause.pairs(asks)).collect()
     } else {
@@ -49,24 +50,22 @@ fn said<'a>(sentence: &[Token], lexicon: &Lexicon<'a>) -> Vec<Pair<'a>> {
 
 /// Pairs whose halves are clauses of their own: they take turns, or nothing is concluded.
 fn across<'a>(clauses: &[Clause<'a>]) -> Vec<Pair<'a>> {
-    let keys =
-        clauses.iter().enumerate().flat_map(|(at, clause)| clause.keys.iter().map(move |key| (at, *key)));
-    let meanings = clauses
-        .iter()
-        .enumerate()
-        .flat_map(|(at, clause)| clause.phrases.iter().filter_map(move |phrase| Some((at, phrase.meaning?))));
-    let (keys, meanings): (Vec<_>, Vec<_>) = (keys.collect(), meanings.collect());
-    let turns = |ahead: &[usize], behind: &[usize]| {
-        ahead.len() == behind.len()
-            && ahead.iter().zip(behind).all(|(a, b)| a < b)
-            && behind.iter().zip(ahead.iter().skip(1)).all(|(b, a)| b < a)
-    };
-    let of_keys: Vec<usize> = keys.iter().map(|(at, _)| *at).collect();
-    let of_meanings: Vec<usize> = meanings.iter().map(|(at, _)| *at).collect();
-    if !turns(&of_keys, &of_meanings) && !turns(&of_meanings, &of_keys) {
-        return Vec::new();
-    }
-    keys.into_iter().zip(meanings).map(|((_, key), (_, meaning))| (key, meaning)).collect()
+    let halves: Vec<Half<'a>> = clauses.iter().flat_map(Clause::halves).collect();
+    let key_first = halves.chunks(2).map(|two| match two {
+        [Half::Key(key), Half::Meaning(meaning)] => Some((*key, *meaning)),
+        _ => None,
+    });
+    let meaning_first = halves.chunks(2).map(|two| match two {
+        [Half::Meaning(meaning), Half::Key(key)] => Some((*key, *meaning)),
+        _ => None,
+    });
+    key_first.collect::<Option<_>>().or_else(|| meaning_first.collect()).unwrap_or_default()
+}
+
+/// What a clause that is no whole says of a pair.
+enum Half<'a> {
+    Key(Key),
+    Meaning(Meaning<'a>),
 }
 
 /// Keys with the words around them: one phrase more than keys.
@@ -84,6 +83,11 @@ impl<'a> Clause<'a> {
     /// Whether it has both halves of a pair.
     fn is_whole(&self) -> bool {
         !self.keys.is_empty() && self.phrases.iter().any(|phrase| phrase.meaning.is_some())
+    }
+
+    fn halves(&self) -> impl Iterator<Item = Half<'a>> {
+        let keys = self.keys.iter().copied().map(Half::Key);
+        keys.chain(self.phrases.iter().filter_map(|phrase| phrase.meaning).map(Half::Meaning))
     }
 
     fn pairs(&self, asks: bool) -> Vec<Pair<'a>> {
@@ -113,21 +117,16 @@ fn is_link(word: &str) -> bool {
     LINKS.contains(&word)
 }
 
-/// The clauses between two commas: one more than there are ranges such as "1 to 5" in it.
-fn clauses<'a>(part: &[Token], lexicon: &Lexicon<'a>) -> Vec<Clause<'a>> {
-    let (mut clauses, mut start, mut at) = (Vec::new(), 0, 0);
-    while at < part.len() {
-        match range_length(&part[at..], lexicon) {
-            Some(length) => {
-                clauses.push(clause(&part[start..at], lexicon));
-                at += length;
-                start = at;
-            }
-            None => at += 1,
-        }
+/// What stands between commas and ranges such as "1 to 5".
+fn clauses<'a>(mut sentence: &[Token], lexicon: &Lexicon<'a>) -> Vec<Clause<'a>> {
+    let mut parts = Vec::new();
+    while let Some((before, after)) = around_range(sentence, lexicon) {
+        parts.push(before);
+        sentence = after;
     }
-    clauses.push(clause(&part[start..], lexicon));
-    clauses
+    parts.push(sentence);
+    let comma = |token: &Token| matches!(token, Token::Comma | Token::Stop { .. });
+    parts.into_iter().flat_map(|part| part.split(comma)).map(|part| clause(part, lexicon)).collect()
 }
 
 fn clause<'a>(part: &[Token], lexicon: &Lexicon<'a>) -> Clause<'a> {
@@ -148,12 +147,29 @@ fn clause<'a>(part: &[Token], lexicon: &Lexicon<'a>) -> Clause<'a> {
     Clause { keys, phrases: phrases.collect() }
 }
 
-/// Two numbers with at most one word between, which means nothing: "1 to 5", "4 oder 5".
-fn range_length(part: &[Token], lexicon: &Lexicon<'_>) -> Option<usize> {
-    match part {
-        [Token::Digit(_), Token::Digit(_), ..] => Some(2),
-        [Token::Digit(_), Token::Word(word), Token::Digit(_), ..] => {
-            lexicon.meaning(std::slice::from_ref(word)).is_none().then_some(3)
+/// What stands before and after the first range.
+fn around_range<'t>(part: &'t [Token], lexicon: &Lexicon<'_>) -> Option<(&'t [Token], &'t [Token])> {
+    (0..part.len()).find_map(|at| Some((&part[..at], after_range(&part[at..], lexicon)?)))
+}
+
+/// What is left after a range that begins here, which is numbers counted up or down: "1 to 5",
+/// "1/2/3", "1, 2, 3, 4 oder 5". "1 to 5 where 1 is good" turns back, so its second 1 is no part.
+fn after_range<'t>(part: &'t [Token], lexicon: &Lexicon<'_>) -> Option<&'t [Token]> {
+    let [Token::Digit(first), after @ ..] = part else { return None };
+    let second = next_number(after, lexicon)?;
+    let way = first.cmp(&second.0);
+    let counted = successors(Some(second), |(number, after)| {
+        next_number(after, lexicon).filter(|(next, _)| number.cmp(next) == way)
+    });
+    counted.last().map(|(_, after)| after)
+}
+
+/// The number that follows at once, or behind a comma and one word at most, which means nothing.
+fn next_number<'t>(after: &'t [Token], lexicon: &Lexicon<'_>) -> Option<(Key, &'t [Token])> {
+    match after.strip_prefix(&[Token::Comma]).unwrap_or(after) {
+        [Token::Digit(key), after @ ..] => Some((*key, after)),
+        [Token::Word(word), Token::Digit(key), after @ ..] => {
+            lexicon.meaning(std::slice::from_ref(word)).is_none().then_some((*key, after))
         }
         _ => None,
     }
