@@ -163,6 +163,8 @@ fn a_prompt_that_says_nothing_clear_about_the_keys_is_accepted() {
         ("en", "If you were satisfied press 5 if you were dissatisfied press 1 and help us to be the best."),
         // What turns a meaning round leaves open how far.
         ("zh", "不太满意请按1。"),
+        ("zh", "请用1分到5分评价您的满意度。"),
+        ("zh", "满意度评价请按1。"),
         ("es", "Marque 1 si no está satisfecho."),
         ("fr", "Tapez 1 si vous êtes peu satisfait."),
         ("de", "Drücken Sie 1, wenn Sie nicht zufrieden waren."),

@@ -96,7 +96,10 @@ impl<'a> Lexicon<'a> {
     fn named<'w>(&self, mut words: &'w [String]) -> (Vec<Meaning<'a>>, Vec<&'w str>) {
         let (mut named, mut rest) = (Vec::new(), Vec::new());
         while let Some((first, after)) = words.split_first() {
-            if let Some((label, meaning)) = self.labels.iter().find(|(label, _)| words.starts_with(label)) {
+            let stands = |label: &[String]| {
+                words.strip_prefix(label).is_some_and(|after| after.first().is_none_or(|next| next != DEGREE))
+            };
+            if let Some((label, meaning)) = self.labels.iter().find(|(label, _)| stands(label)) {
                 named.push(*meaning);
                 words = &words[label.len()..];
             } else {
@@ -124,6 +127,9 @@ impl<'a> Lexicon<'a> {
         words.contains(&word)
     }
 }
+
+/// Makes the measure of what it follows in Chinese: 满意 is satisfied, 满意度 how satisfied one is.
+const DEGREE: &str = "度";
 
 /// The words of a text, in a language, without its pauses.
 pub(super) fn words(text: &str, language: &Language) -> Vec<String> {
