@@ -8,7 +8,7 @@ use crate::key::Key;
 use crate::score::Score;
 use crate::session::{Answered, Lead, Session, State};
 use crate::survey::DIGITS;
-use crate::survey::model::{At, Does, Kind, Part, Question, Step, Survey, Word};
+use crate::survey::model::{At, Confirmation, Does, Kind, Part, Question, Step, Survey, Word};
 use crate::turn::{Act, Asked, Collect, Piece, Spoken};
 
 /// The label of a refusal.
@@ -90,6 +90,18 @@ pub(crate) fn hear_end(question: &Question, typed: &Typed) -> Option<Given> {
     fits.then(|| Given { key: Some(last), score: None, value: typed.0.clone() })
 }
 
+/// The number a text is, if it is one; what is too large to tell from larger ones is the largest.
+pub(crate) fn whole_number(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let is_long = text.len() > 18 && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().or(is_long.then_some(i64::MAX))
+}
+
+/// Whether a key during a confirmation means anything.
+pub(crate) fn hears_keys(confirmation: &Confirmation) -> bool {
+    confirmation.change.is_some() || confirmation.interruptible
+}
+
 /// Whether a confirmation waits for a key.
 pub(crate) fn can_change(survey: &Survey, at: At) -> bool {
     survey.step(at).is_some_and(
@@ -157,11 +169,11 @@ impl Speech<'_> {
                 match confirmation.change {
                     None => Act::Say { say, interruptible: confirmation.interruptible },
                     Some(change) => Act::Ask(Asked {
+                        keys: self.confirm_keys(confirmation, change),
                         question: step.id.clone(),
                         say,
                         interruptible: confirmation.interruptible,
                         silence_after: CHANGE_WITHIN,
-                        keys: vec![change],
                         collect: Collect { least: 1, most: 1 },
                     }),
                 }
@@ -182,6 +194,13 @@ impl Speech<'_> {
         }
     }
 
+    /// The key that changes the answer, and the one that repeats what is said about it.
+    fn confirm_keys(&self, confirmation: &Confirmation, change: Key) -> Vec<Key> {
+        let repeat = self.survey.question(confirmation.of).map(|(_, question)| question.repeat);
+        let repeat = repeat.filter(|repeat| *repeat != change);
+        std::iter::once(change).chain(repeat).collect()
+    }
+
     fn say(&self, words: &[Word]) -> Vec<Spoken> {
         words.iter().flat_map(|word| self.word(word)).collect()
     }
@@ -191,8 +210,14 @@ impl Speech<'_> {
             Word::Prompt(name) => vec![self.prompt(name)],
             Word::Answer { question, part } => {
                 let id = self.survey.step(*question).map(|step| step.id.as_str());
+                // Several keys typed are one answer: all of them are its key.
+                let typed = self
+                    .survey
+                    .question(*question)
+                    .is_some_and(|(_, question)| matches!(question.kind, Kind::Nps | Kind::Digits { .. }));
+                let part = if typed && *part == Part::Key { Part::Value } else { *part };
                 match id.and_then(|id| self.session.answers.get(id)) {
-                    Some(answer) => self.part(answer, *part),
+                    Some(answer) => self.part(answer, part),
                     None => Vec::new(),
                 }
             }

@@ -318,11 +318,19 @@ impl Session {
                 self.asked.push(confirmation.of);
                 self.ask_again(confirmation.of, 1, Lead::Question, survey, effects);
             }
+            _ if self.repeats(confirmation.of, key, survey) && answer::hears_keys(confirmation) => {
+                self.enter(State::Confirming { step: at }, survey, effects);
+            }
             // Any other key says that the answer stands.
             Some(_) => self.go(step.next, survey, effects),
             None if confirmation.interruptible => self.go(step.next, survey, effects),
             None => {}
         }
+    }
+
+    /// Whether the key repeats the prompts about this question.
+    fn repeats(&self, question: At, key: Key, survey: &Survey) -> bool {
+        survey.question(question).is_some_and(|(_, question)| question.repeat == key)
     }
 
     fn go_on(&mut self, at: At, survey: &Survey, effects: &mut Vec<Effect>) {
@@ -373,7 +381,7 @@ impl Session {
     }
 
     fn holds(&self, arm: &Arm) -> bool {
-        let (word, number) = match &arm.subject {
+        let (word, score) = match &arm.subject {
             Subject::Variable(name) => (self.variables.get(name).cloned(), None),
             Subject::Answer(name) => {
                 let answer = self.answers.get(name);
@@ -381,13 +389,14 @@ impl Session {
                 (answer.map(|answer| answer.value.clone()), score)
             }
         };
-        let number = number.or_else(|| word.as_deref().and_then(|word| word.trim().parse().ok()));
+        let number = score.or_else(|| word.as_deref().and_then(answer::whole_number));
         match &arm.test {
             Test::Given(given) => word.is_some() == *given,
             Test::AtLeast(least) => number.is_some_and(|number| number >= *least),
             Test::AtMost(most) => number.is_some_and(|number| number <= *most),
+            // A score may be named by its number; of what was typed every digit counts, noughts in front too.
             Test::OneOf(words) => words.iter().any(|wanted| {
-                word.as_ref() == Some(wanted) || (number.is_some() && wanted.parse().ok() == number)
+                word.as_ref() == Some(wanted) || (score.is_some() && wanted.parse().ok() == score)
             }),
         }
     }

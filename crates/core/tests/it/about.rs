@@ -81,7 +81,7 @@ fn a_question_asks_for_its_keys_and_digits() {
     line.start();
     assert_eq!(keys(&mut line), "consent *12 1-1");
     assert_eq!(keys(line.play("p 1")), "rating *012345 1-1");
-    assert_eq!(keys(line.play("p 1")), "confirmation 1 1-1");
+    assert_eq!(keys(line.play("p 1")), "confirmation 1* 1-1");
     assert_eq!(keys(line.play("p ~")), "effort *012345679 1-1");
     assert_eq!(keys(line.play("p 7")), "order #*0123456789B 2-4");
     let mut line = Line::new(two_questions());

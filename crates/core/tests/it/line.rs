@@ -219,6 +219,14 @@ impl Line {
     }
 }
 
+/// A call of this script, from its first prompt.
+pub fn call(survey: Survey, script: &str) -> Line {
+    let mut line = Line::new(survey);
+    line.start();
+    line.play(script).rest();
+    line
+}
+
 /// A survey from its text; the test fails with its faults.
 pub fn survey(source: &str) -> Survey {
     let name = SurveyName::new("test").unwrap();

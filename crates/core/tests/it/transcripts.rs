@@ -3,15 +3,8 @@
 
 use aftercall_core::{Effect, Score, Survey};
 
-use crate::line::Line;
+use crate::line::{Line, call};
 use crate::surveys::{branching, csat, everything, read_back, two_questions, welcomed, with_change};
-
-fn call(survey: Survey, script: &str) -> Line {
-    let mut line = Line::new(survey);
-    line.start();
-    line.play(script).rest();
-    line
-}
 
 #[test]
 fn the_twenty_transcripts_leave_exactly_their_records() {
@@ -255,10 +248,9 @@ fn an_ending_says_why_where_its_state_does_not() {
 fn an_answer_is_read_back_digit_by_digit_and_ten_as_one_word() {
     for (typed, heard) in [
         ("7#", "digit_7 - digit_7 - digit_7"),
-        ("10#", "digit_10 - digit_10 - digit_0"),
-        ("12#", "digit_1 digit_2 - digit_1 digit_2 - digit_2"),
-        ("010#", "digit_0 digit_1 digit_0 - digit_0 digit_1 digit_0 - digit_0"),
-        ("100#", "digit_1 digit_0 digit_0 - digit_1 digit_0 digit_0 - digit_0"),
+        ("10#", "digit_10 - digit_10 - digit_10"),
+        ("12#", "digit_1 digit_2 - digit_1 digit_2 - digit_1 digit_2"),
+        ("010#", "digit_0 digit_1 digit_0 - digit_0 digit_1 digit_0 - digit_0 digit_1 digit_0"),
     ] {
         let line = call(read_back(), &format!("p {typed}"));
         assert_eq!(line.heard[1..].join(" ").replace("please_wait", "-"), heard, "{typed}");
@@ -323,48 +315,25 @@ fn a_key_that_cuts_a_welcome_answers_the_question_if_it_means_something_there() 
 }
 
 #[test]
-fn a_branch_goes_where_the_first_answer_or_variable_that_fits_leads() {
-    // `p 1` gives score 5 and so on down; `p 0` skips the rating. The caller came through "sales".
-    for (arm, script, fits) in [
-        ("answer = \"rating\"\nat_least = 4", "p 1", true),
-        ("answer = \"rating\"\nat_least = 4", "p 2", true),
-        ("answer = \"rating\"\nat_least = 4", "p 3", false),
-        ("answer = \"rating\"\nat_least = 1", "p 0", false),
-        ("answer = \"rating\"\nat_most = 2", "p 4", true),
-        ("answer = \"rating\"\nat_most = 2", "p 3", false),
-        ("answer = \"rating\"\nat_most = 5", "p 0", false),
-        ("answer = \"rating\"\nis = \"very_satisfied\"", "p 1", true),
-        ("answer = \"rating\"\nis = \"very_satisfied\"", "p 2", false),
-        ("answer = \"rating\"\nis = \"5\"", "p 1", true),
-        ("answer = \"rating\"\nis = \"5\"", "p 5", false),
-        ("answer = \"rating\"\none_of = [\"1\", \"2\"]", "p 4", true),
-        ("answer = \"rating\"\none_of = [\"1\", \"2\"]", "p 1", false),
-        ("answer = \"rating\"\none_of = [\"1\", \"2\"]", "p 0", false),
-        ("answer = \"rating\"\ngiven = true", "p 3", true),
-        ("answer = \"rating\"\ngiven = true", "p 0", false),
-        ("answer = \"rating\"\ngiven = false", "p 3", false),
-        ("answer = \"rating\"\ngiven = false", "p 0", true),
-        ("variable = \"queue\"\nis = \"sales\"", "p 1", true),
-        ("variable = \"queue\"\nis = \"support\"", "p 1", false),
-        ("variable = \"queue\"\nat_least = 0", "p 1", false),
-        ("variable = \"queue\"\ngiven = true", "p 1", true),
-        ("variable = \"skill\"\ngiven = true", "p 1", false),
-    ] {
-        let line = call(branching(arm, "other"), script);
-        assert_eq!(
-            (line.said("yes"), line.said("no")),
-            if fits { (1, 0) } else { (0, 1) },
-            "{arm}: {script}"
-        );
-    }
-}
-
-#[test]
 fn any_other_key_than_the_one_that_changes_says_that_the_answer_stands() {
     for other in ['2', '5', '9', '#'] {
         let line = call(with_change(), &format!("p 5 {other}"));
         assert_eq!(line.record(), "1 completed", "{other}");
         assert_eq!(line.said("please_rate"), 1, "{other}");
+    }
+}
+
+#[test]
+fn the_repeat_key_repeats_a_confirmation_that_hears_keys() {
+    let line = call(with_change(), "p 5 * p * 1 p 2 p ~");
+    assert_eq!((line.record().as_str(), line.said("press_1_to_change")), ("1 then 4 completed", 4));
+    for (interruptible, said) in [(true, 2), (false, 1)] {
+        let line = call(welcomed(interruptible), "p p 2 * p");
+        assert_eq!(
+            (line.record().as_str(), line.said("you_rated")),
+            ("4 completed", said),
+            "{interruptible}"
+        );
     }
 }
 
