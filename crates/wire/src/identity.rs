@@ -65,7 +65,7 @@ pub struct CallFacts {
     pub caller: Option<String>,
     /// The caller asked not to be named (RFC 3323, RFC 3325).
     pub private: bool,
-    /// Who diverted the call last (RFC 5806).
+    /// Who diverted the call first (RFC 5806), mostly the number that was dialled: the last one in the list.
     pub diverted_from: Option<String>,
     /// Who referred the caller to us (RFC 3892).
     pub referred_by: Option<String>,
@@ -110,10 +110,17 @@ pub fn call_facts(names: &Names, request_uri: &str, headers: &[(&str, &str)]) ->
         ),
         caller: request.caller(),
         private: request.is_private(),
-        diverted_from: request.person("Diversion"),
-        referred_by: request.person("Referred-By"),
+        diverted_from: request.named("Diversion").filter_map(|address| called(&address)).last(),
+        referred_by: request.named("Referred-By").find_map(|address| called(&address)),
         suppressed: fact(&names.wanted, &["csat"]).is_some_and(|word| is_no(&word)),
     }
+}
+
+/// What a request says of anything else that a survey asks for by this name: the header `X-Survey-NAME`, or a
+/// parameter of that name.
+#[must_use]
+pub fn variable(name: &str, request_uri: &str, headers: &[(&str, &str)]) -> Option<String> {
+    Request::new(request_uri, headers).fact(&[format!("X-Survey-{name}")], &[name])
 }
 
 /// A request, with its addresses and data read once.
@@ -165,10 +172,6 @@ impl<'a> Request<'a> {
         let known = |address: &NameAddr| !is_anonymous(&address.uri);
         let asserted = self.named("P-Asserted-Identity").filter(known).find_map(|address| called(&address));
         asserted.or_else(|| self.named("From").filter(known).find_map(|address| called(&address)))
-    }
-
-    fn person(&self, header: &str) -> Option<String> {
-        self.named(header).find_map(|address| called(&address))
     }
 
     fn is_private(&self) -> bool {

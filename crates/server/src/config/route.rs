@@ -41,7 +41,7 @@ pub struct Seen<'c> {
     pub from_user: Option<&'c str>,
     /// The user part of the Request-URI.
     pub request_user: Option<&'c str>,
-    /// The number first dialled, where the PBX says it (Diversion, History-Info).
+    /// The number first dialled, where the PBX says it (`Diversion`).
     pub called: Option<&'c str>,
     /// The first header of a name (given in lower case).
     pub header: &'c dyn Fn(&str) -> Option<&'c str>,

@@ -109,6 +109,11 @@ impl InviteRequest {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
+
+    /// Every header's name and value.
+    pub fn pairs(&self) -> Vec<(&str, &str)> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
 }
 
 impl fmt::Debug for InviteRequest {

@@ -1,4 +1,4 @@
-use aftercall_wire::identity::{CallFacts, Names, call_facts};
+use aftercall_wire::identity::{CallFacts, Names, call_facts, variable};
 use proptest::prelude::*;
 
 use crate::reference::Request;
@@ -139,8 +139,8 @@ fn people_are_found_where_the_rfcs_put_them() {
         (vec![("From", "<sip:Anonymous@pbx>;tag=1"), ("P-Asserted-Identity", "<tel:+49>"), ("Privacy", "header; id;critical")], "caller=+49 private"),
         (vec![("From", "<sip:x7@Anonymous.invalid>;tag=1")], ""),
         (vec![("Privacy", "none")], ""),
-        (vec![("Diversion", "<sip:agent7@pbx>;reason=no-answer, <sip:100@pbx>;reason=unconditional")], "diverted=agent7"),
-        (vec![("Diversion", "<sip:agent7@pbx>;reason=no-answer"), ("Diversion", "<sip:100@pbx>")], "diverted=agent7"),
+        (vec![("Diversion", "<sip:agent7@pbx>;reason=no-answer, <sip:100@pbx>;reason=unconditional")], "diverted=100"),
+        (vec![("Diversion", "<sip:agent7@pbx>;reason=no-answer"), ("Diversion", "<sip:100@pbx>")], "diverted=100"),
         (vec![("Referred-By", "<sip:1002@127.0.9.1>")], "referred=1002"),
         (vec![("b", "sip:1002@127.0.9.1;cid=x")], "referred=1002"),
         (vec![("From", "nobody"), ("Diversion", ""), ("Referred-By", "<>")], ""),
@@ -166,6 +166,19 @@ fn people_are_masked_in_debug() {
     let shown = format!("{:?}", facts(URI, &headers));
     assert!(!["4930123", "Jane", "Doe"].iter().any(|secret| shown.contains(secret)), "{shown}");
     assert!(shown.contains(r#"caller: Some("…")"#), "{shown}");
+}
+
+#[test]
+fn what_a_survey_asks_for_is_found_by_its_name() {
+    for (uri, header, value, expected) in [
+        (URI, "x-survey-vip", "gold", Some("gold")),
+        ("sip:s@h;vip=silver", "X-Survey-Vip", " ", Some("silver")),
+        ("sip:s@h?X-Survey-vip=1", "X", "", Some("1")),
+        (URI, "User-to-User", "vip=yes;queue=q", Some("yes")),
+        (URI, "vip", "no header of ours", None),
+    ] {
+        assert_eq!(variable("vip", uri, &[(header, value)]).as_deref(), expected, "{uri} {header}: {value}");
+    }
 }
 
 proptest! {

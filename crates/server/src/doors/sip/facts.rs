@@ -19,8 +19,6 @@ pub(super) struct Incoming<'r> {
     request: &'r InviteRequest,
     facts: Facts,
     peer: TenantId,
-    /// Who diverted the call here (RFC 5806): mostly the number that was dialled first.
-    diverted_from: Option<String>,
     /// Who calls, unless they asked not to be named.
     caller: Option<String>,
 }
@@ -39,7 +37,8 @@ pub(super) fn read<'r>(request: &'r InviteRequest, config: &Config, clock: &Cloc
     let agent = said.agent.and_then(clean).map(AgentId::new);
     let queue = said.queue.and_then(clean).map(QueueId::new);
     let given = [said.call_ref, Some(request.sip_call_id.clone()), Some(uuid(clock))];
-    let call = given.into_iter().flatten().find_map(|id| CallId::new(id).ok());
+    let call = given.into_iter().flatten().find_map(|id| kept("call", CallId::new(id)));
+    let called = Uri::parse(&request.request_uri).ok().and_then(|uri| uri.called().map(str::to_owned));
     let facts = Facts {
         call: call.unwrap_or_else(|| unreachable!("a UUID is an id")),
         agent: agent.and_then(|id| kept("agent", id)),
@@ -47,11 +46,12 @@ pub(super) fn read<'r>(request: &'r InviteRequest, config: &Config, clock: &Cloc
         skill: said.skill,
         survey: said.survey,
         languages: said.languages.iter().filter_map(|tag| Language::new(tag).ok()).collect(),
-        called: Uri::parse(&request.request_uri).ok().and_then(|uri| uri.called().map(str::to_owned)),
+        first_called: said.diverted_from.or_else(|| called.clone()),
+        called,
         unwanted: said.suppressed,
     };
     let caller = said.caller.filter(|_| !said.private);
-    Incoming { request, facts, peer, diverted_from: said.diverted_from, caller }
+    Incoming { request, facts, peer, caller }
 }
 
 /// An id, if it is one that can be kept. Otherwise the rating goes to nobody, which somebody should know.
@@ -60,9 +60,7 @@ fn kept<T>(whose: &str, id: Result<T, IdFault>) -> Option<T> {
 }
 
 fn said(request: &InviteRequest, config: &Config) -> CallFacts {
-    let headers: Vec<(&str, &str)> =
-        request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    identity::call_facts(&config.sip.headers, &request.request_uri, &headers)
+    identity::call_facts(&config.sip.headers, &request.request_uri, &request.pairs())
 }
 
 impl Incoming<'_> {
@@ -77,10 +75,27 @@ impl Incoming<'_> {
             to_user: to.as_deref(),
             from_user: from.as_deref(),
             request_user: self.facts.called.as_deref(),
-            called: self.diverted_from.as_deref().or(self.facts.called.as_deref()),
+            called: self.facts.first_called.as_deref(),
             header: &header,
         };
-        plan(&self.facts, &seen, &self.peer, config, surveys)
+        let plan = plan(&self.facts, &seen, &self.peer, config, surveys)?;
+        Some(match plan {
+            Plan::Ask(chosen) => Plan::Ask(self.with_variables(chosen)),
+            none => none,
+        })
+    }
+
+    /// With what the survey lists in `variables` and the call says; a stranger's word is none.
+    fn with_variables(&self, mut chosen: Chosen) -> Chosen {
+        if let Standing::Peer(_) = self.request.standing {
+            let headers = self.request.pairs();
+            for name in &chosen.survey.definition().variables {
+                if let Some(value) = identity::variable(name, &self.request.request_uri, &headers) {
+                    chosen.variables.entry(name.clone()).or_insert(value);
+                }
+            }
+        }
+        chosen
     }
 
     /// Who calls, as far as that is to be known.

@@ -21,6 +21,8 @@ pub(super) struct Facts {
     pub(super) languages: Vec<Language>,
     /// The user part of the Request-URI.
     pub(super) called: Option<String>,
+    /// The number that was dialled first, before the call was diverted (RFC 5806) to the one called now.
+    pub(super) first_called: Option<String>,
     /// The PBX said that this caller is not to be asked.
     pub(super) unwanted: bool,
 }
@@ -98,7 +100,7 @@ fn queue_of<'c>(config: &'c Config, tenant: &TenantId, name: &QueueId) -> Option
 fn variables(facts: &Facts, language: &Language) -> BTreeMap<String, String> {
     let given = [
         ("agent", facts.agent.as_ref().map(AgentId::to_string)),
-        ("called", facts.called.clone()),
+        ("called", facts.first_called.clone()),
         ("channel", Some(super::CHANNEL.to_owned())),
         ("language", Some(language.to_string())),
         ("queue", facts.queue.as_ref().map(QueueId::to_string)),
@@ -167,6 +169,7 @@ csat_enabled = false
             survey: None,
             languages: Vec::new(),
             called: Some(called.to_owned()),
+            first_called: Some(called.to_owned()),
             unwanted: false,
         }
     }

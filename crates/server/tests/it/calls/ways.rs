@@ -81,6 +81,57 @@ fn keys_by_sip_info_count_in_every_usual_form() {
 }
 
 #[test]
+fn what_the_call_says_of_a_survey_s_own_variables_leads_the_caller() {
+    // Nobody is asked but those of whom the PBX says something, or who were diverted from 4711.
+    let fork = r#"version = 1
+languages = ["en"]
+variables = ["vip"]
+[[step]]
+id = "fork"
+type = "branch"
+otherwise = "thanks"
+[[step.when]]
+variable = "vip"
+is = "gold"
+goto = "happy"
+[[step.when]]
+variable = "called"
+is = "4711"
+goto = "happy"
+[[step]]
+id = "happy"
+type = "ask"
+kind = "yes_no"
+say = "opt_in"
+[[step]]
+id = "thanks"
+type = "end"
+say = "thank_you"
+"#;
+    let site = surveys::site().survey("with-variable", fork);
+    let server = site.start();
+    thread::scope(|scope| {
+        for (name, said, script, heard) in [
+            ("gold", "X-Survey-Vip: gold", "p 1", "opt_in thank_you"),
+            ("in-the-data", "User-to-User: vip=gold", "p 1", "opt_in thank_you"),
+            ("silver", "X-Survey-Vip: silver", "", "thank_you"),
+            ("diverted", "Diversion: <sip:a@pbx>, <sip:4711@pbx>", "p 1", "opt_in thank_you"),
+            ("nothing", "X-Other: gold", "", "thank_you"),
+        ] {
+            let server = &server;
+            scope.spawn(move || {
+                let caller = Caller::new(server, name, "with-variable", "caller_stays");
+                let caller = caller.scenario(|sipp| {
+                    sipp.with("Max-Forwards: 70", &format!("Max-Forwards: 70\n      {said}"))
+                });
+                assert_eq!(caller.call(script), heard, "{name}");
+            });
+        }
+    });
+    server.stop();
+}
+
+#[test]
 fn on_hold_nothing_is_played_and_no_time_runs_and_afterwards_the_prompt_begins_again() {
     let site = surveys::site();
     let server = site.start();
