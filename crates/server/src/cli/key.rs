@@ -7,8 +7,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
-use super::{Exit, World, open};
-use crate::config::Config;
+use super::{Exit, World, open_servers};
+use crate::config::{Config, Database};
 use crate::keys;
 
 #[derive(Debug, Subcommand)]
@@ -84,9 +84,9 @@ pub(super) async fn run(command: KeyCommand, config: &Config, world: &mut World<
         writeln!(world.err, "{fault}")?;
         return Ok(Exit::Faults);
     }
-    let store = open(config).await?;
+    let store = open_servers(config).await?;
     let done = match command {
-        KeyCommand::Create(create) => self::create(create, &store, world).await,
+        KeyCommand::Create(create) => self::create(create, config, &store, world).await,
         KeyCommand::List(Tenant { tenant }) => list(&tenant, &store, world).await,
         KeyCommand::Revoke { id } => revoke(id, &store, world).await,
     };
@@ -114,11 +114,18 @@ fn role(create: &Create) -> Result<Role, String> {
     }
 }
 
-async fn create(create: Create, store: &Store, world: &mut World<'_>) -> anyhow::Result<Exit> {
+async fn create(
+    create: Create,
+    config: &Config,
+    store: &Store,
+    world: &mut World<'_>,
+) -> anyhow::Result<Exit> {
     let at = world.clock.now();
     let expires_at = create.expires.map(|span| later(at, span)).transpose()?;
     let role = role(&create).map_err(anyhow::Error::msg)?;
     let tenant = create.tenant.tenant;
+    let Database::Sqlite(database) = &config.database;
+    let database = std::path::absolute(database)?;
     let text =
         keys::create().map_err(|error| anyhow::anyhow!("no random numbers from the system: {error}"))?;
     let new = NewKey { tenant: tenant.clone(), hash: keys::hash(&text), role, expires_at, at };
@@ -133,6 +140,7 @@ async fn create(create: Create, store: &Store, world: &mut World<'_>) -> anyhow:
     writeln!(world.err, "  id       {}", key.id)?;
     writeln!(world.err, "  opens    {}, tenant {tenant}", reach(&key.role))?;
     writeln!(world.err, "  expires  {}", shown(key.expires_at, "never"))?;
+    writeln!(world.err, "  kept in  {}", database.display())?;
     writeln!(world.err, "  send it  Authorization: Bearer KEY")?;
     writeln!(world.err, "  revoke   aftercall key revoke {}", key.id)?;
     Ok(Exit::Well)

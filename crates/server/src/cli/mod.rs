@@ -10,7 +10,8 @@ mod tenant;
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use aftercall_store::Store;
+use anyhow::{Context as _, bail};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -179,9 +180,22 @@ async fn dispatch(cli: Cli, world: &mut World<'_>) -> anyhow::Result<Exit> {
     }
 }
 
-async fn open(config: &Config) -> anyhow::Result<aftercall_store::Store> {
+/// The server's database. Where no configuration was found and no database is, a new one would be one that no
+/// server knows.
+async fn open_servers(config: &Config) -> anyhow::Result<Store> {
+    let Database::Sqlite(path) = &config.database;
+    if config.file.is_none() && matches!(path.try_exists(), Ok(false)) {
+        bail!(
+            "{}: there is no database here: run this where the server runs, or with --config FILE; on a new installation start `aftercall serve` first",
+            path.display()
+        );
+    }
+    open(config).await
+}
+
+async fn open(config: &Config) -> anyhow::Result<Store> {
     let Database::Sqlite(path) = &config.database;
     let path =
         path.to_str().context("the path of the database is not UTF-8: name another in [database] url")?;
-    Ok(aftercall_store::Store::open(&format!("sqlite://{path}")).await?)
+    Ok(Store::open(&format!("sqlite://{path}")).await?)
 }
