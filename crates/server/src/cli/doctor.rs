@@ -10,7 +10,7 @@ use jiff::civil::date;
 use jiff::tz::TimeZone;
 
 use super::{Exit, World, open};
-use crate::api::tls;
+use crate::api::{auth, tls};
 use crate::config::{Config, Database, Transport};
 use crate::installation::Installation;
 
@@ -267,7 +267,8 @@ fn exposure(config: &Config) -> Vec<Finding> {
             .push(warn("exposure", "[sip] open = true: anyone who reaches the SIP port may give ratings"));
     }
     if findings.is_empty() {
-        findings.push(ok("exposure", "without a key the API answers this machine only"));
+        let whom = auth::answered_without_a_key(http);
+        findings.push(ok("exposure", format!("without a key the API answers {whom}")));
     }
     findings
 }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Exit, World, open};
 use crate::aftermath;
 use crate::api::listen::{self, Listener};
-use crate::api::{self, Api, Parts, tls};
+use crate::api::{self, Api, Parts, auth, tls};
 use crate::config::{Config, Database};
 use crate::doors::sip::{self, OpenDoor};
 use crate::installation::Installation;
@@ -26,9 +26,6 @@ use crate::signalling::{Listen, Transport};
 use crate::surveys::Surveys;
 use crate::unusual::Unusual;
 use crate::writer::Writer;
-
-/// Said at every start (trust.md).
-const KEYLESS: &str = "WITHOUT A KEY the API answers anyone on this machine, and nobody else: `aftercall key create --role ROLE`";
 
 pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result<Exit> {
     let installation = Installation::read(&config);
@@ -84,7 +81,7 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
     }));
     world.out.write_all(banner.as_bytes())?;
     world.out.flush()?;
-    tracing::warn!("{KEYLESS}");
+    tracing::warn!("{}: `aftercall key create --role ROLE`", keyless(&config));
 
     let calls = async {
         stop.cancelled().await;
@@ -145,6 +142,11 @@ fn stop_on_signals() -> anyhow::Result<CancellationToken> {
     Ok(stop)
 }
 
+/// Said at every start (trust.md).
+fn keyless(config: &Config) -> String {
+    format!("WITHOUT A KEY the API answers {}", auth::answered_without_a_key(&config.http))
+}
+
 /// Where everything is, and what to try first.
 fn banner(config: &Config, surveys: &Surveys, http: SocketAddr, sip: &[Listen]) -> String {
     let Database::Sqlite(database) = &config.database;
@@ -158,11 +160,7 @@ fn banner(config: &Config, surveys: &Surveys, http: SocketAddr, sip: &[Listen]) 
         ("surveys", format!("{} (more: {}/NAME.toml)", surveys.join(", "), config.surveys_dir.display())),
         ("http", format!("{}://{http}", if config.http.tls.is_some() { "https" } else { "http" })),
         ("sip", if sip.is_empty() { "no listener".to_owned() } else { listens.join(" ") }),
-        (
-            "keys",
-            "WITHOUT A KEY the API answers anyone on this machine, and nobody else: aftercall key create"
-                .to_owned(),
-        ),
+        ("keys", format!("{}: aftercall key create", keyless(config))),
     ];
     let test_call = test_call(config, sip).map(|call| ("try it", call));
     let mut banner = format!("aftercall {}\n", env!("CARGO_PKG_VERSION"));

@@ -212,6 +212,12 @@ fn doctor_names_what_is_wrong_and_its_remedy() {
     ] {
         assert!(out.lines().any(|line| line.starts_with(&expected)), "{expected}\n{out}");
     }
+    let behind = "[http]\nlisten = \"127.0.0.1:0\"\ntrusted_proxies = [\"127.0.0.1\"]\n[sip]\nlisten = []\n";
+    std::fs::write(folder.path().join("aftercall.toml"), behind).unwrap();
+    let (_, out, _) = run(folder.path(), "doctor");
+    let expected =
+        "ok    exposure        without a key the API answers anyone on this machine except from 127.0.0.1/32";
+    assert!(out.contains(expected), "{out}");
     std::fs::write(folder.path().join("aftercall.toml"), "[htpt]\n").unwrap();
     let (code, out, _) = run(folder.path(), "doctor");
     assert_eq!(code, 1);
@@ -336,6 +342,20 @@ fn serve_names_a_test_call_that_reaches_it_and_none_where_it_takes_no_calls() {
     assert!(kill.success());
     serving.out.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "", "nothing to try");
+}
+
+#[test]
+fn behind_a_proxy_on_this_machine_serve_does_not_claim_to_answer_everyone_here_without_a_key() {
+    let folder = Folder::new();
+    let config = "[http]\nlisten = \"127.0.0.1:0\"\ntrusted_proxies = [\"127.0.0.1\"]\n[sip]\nlisten = []\n";
+    std::fs::write(folder.path().join("aftercall.toml"), config).unwrap();
+    let serving = Serving::start_until(folder.path(), "  keys ");
+    let expected = "keys     WITHOUT A KEY the API answers anyone on this machine except from 127.0.0.1/32 \
+                    ([http] trusted_proxies), and nobody else: aftercall key create\n";
+    assert!(serving.banner.ends_with(expected), "{}", serving.banner);
+    let heard = serving.ask("GET /cc/csat HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\n\r\n");
+    assert!(heard.starts_with("HTTP/1.1 401 "), "{heard}");
+    assert_eq!(serving.end("-TERM"), Some(0));
 }
 
 #[test]
