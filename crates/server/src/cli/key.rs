@@ -2,7 +2,7 @@
 
 use aftercall_core::{AgentId, QueueId, TenantId};
 use aftercall_store::{ApiKey, KeyId, NewKey, QUEUES_MAX, Revoked, Role, Store};
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
@@ -57,7 +57,7 @@ pub(super) struct Create {
     #[command(flatten)]
     tenant: Tenant,
     /// When it stops working, counted from now: `90d`, `12h`, `1y` [default: never]
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
     expires: Option<Span>,
 }
 
@@ -79,7 +79,7 @@ enum RoleName {
 
 pub(super) async fn run(command: KeyCommand, config: &Config, world: &mut World<'_>) -> anyhow::Result<Exit> {
     if let KeyCommand::Create(create) = &command
-        && let Err(fault) = role(create)
+        && let Err(fault) = role(create).and_then(|_| expires_at(create, world.clock.now()))
     {
         writeln!(world.err, "{fault}")?;
         return Ok(Exit::Faults);
@@ -121,7 +121,7 @@ async fn create(
     world: &mut World<'_>,
 ) -> anyhow::Result<Exit> {
     let at = world.clock.now();
-    let expires_at = create.expires.map(|span| later(at, span)).transpose()?;
+    let expires_at = expires_at(&create, at).map_err(anyhow::Error::msg)?;
     let role = role(&create).map_err(anyhow::Error::msg)?;
     let tenant = create.tenant.tenant;
     let Database::Sqlite(database) = &config.database;
@@ -213,12 +213,20 @@ fn shown(at: Option<Timestamp>, none: &str) -> String {
     at.map_or_else(|| none.to_owned(), |at| format!("{at:.0}"))
 }
 
+fn duration(text: &str) -> Result<Span, String> {
+    text.parse().map_err(|_| {
+        "write how long from now: a number and one of y, mo, w, d, h, m, s, such as `90d`, `12h` or `1y`"
+            .to_owned()
+    })
+}
+
 /// Days and years are those of UTC.
-fn later(at: Timestamp, span: Span) -> anyhow::Result<Timestamp> {
-    let end =
-        at.to_zoned(TimeZone::UTC).checked_add(span).context("`--expires` lies too far ahead")?.timestamp();
-    if end <= at {
-        bail!("`--expires` must lie ahead");
+fn expires_at(create: &Create, now: Timestamp) -> Result<Option<Timestamp>, String> {
+    let Some(span) = create.expires else { return Ok(None) };
+    let end = now.to_zoned(TimeZone::UTC).checked_add(span);
+    let end = end.map_err(|_| "`--expires` lies too far ahead: write less, such as `1y`")?.timestamp();
+    if end <= now {
+        return Err("`--expires` must lie ahead: write how long from now, such as `90d`".to_owned());
     }
-    Ok(end)
+    Ok(Some(end))
 }

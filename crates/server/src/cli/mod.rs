@@ -150,11 +150,13 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
-/// Only the server logs; the other commands say what they have to say.
+/// Only the server logs; the other commands say what they have to say, and refuse a filter that is none.
 fn logging_of(cli: &Cli, world: &World<'_>) -> anyhow::Result<()> {
     if matches!(cli.command, Command::Serve) {
         let filter = cli.log.clone().or_else(|| (world.env)("RUST_LOG"));
         logging::start(filter.as_deref(), cli.log_format)?;
+    } else if let Some(filter) = &cli.log {
+        logging::read(filter)?;
     }
     Ok(())
 }

@@ -101,11 +101,17 @@ fn a_wrong_command_line_exits_with_2_and_says_how_it_is_used() {
         ("key create --role boss", "possible values: ingest, agent, viewer, supervisor, admin"),
         ("key create --role viewer --agent a", "`--agent` belongs to the role `agent`"),
         ("key create --role agent --agent a --queue q", "`--queue` belongs to the role `supervisor`"),
-        ("key create --role ingest --expires soon", "--expires"),
+        ("key create --role ingest --expires soon", "write how long from now"),
+        ("key create --role ingest --expires 5", "such as `90d`, `12h` or `1y`\n"),
+        ("key create --role ingest --expires 2030-01-01", "such as `90d`, `12h` or `1y`\n"),
+        ("key create --role ingest --expires 0d", "`--expires` must lie ahead"),
+        ("key create --role ingest --expires 9999y", "`--expires` lies too far ahead"),
         ("key revoke x", "is not a UUID"),
         ("tenant create Big", "contains the character 'B'"),
         ("tenant create north --time-zone Mars", "is not the name of an IANA time zone"),
         ("serve --log a=b=c", "is not a filter for the log"),
+        ("check --log a=b=c", "is not a filter for the log"),
+        ("key list --log a=b=c", "is not a filter for the log"),
     ] {
         let (code, out, err) = run(folder.path(), line);
         assert_eq!((code, out.as_str()), (2, ""), "{line}: {err}");
