@@ -6,10 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 
 use aftercall_store::Store;
-use jiff::civil::date;
-use jiff::tz::TimeZone;
 
-use super::{Exit, World, open};
+use super::{Exit, World, clock_fault, open};
 use crate::api::{auth, tls};
 use crate::config::{Config, Database, Transport};
 use crate::installation::Installation;
@@ -87,8 +85,8 @@ async fn examine(config: &Config, world: &World<'_>) -> Vec<Finding> {
 fn clock(config: &Config, world: &World<'_>) -> Finding {
     let now = world.clock.now();
     let zone = config.time_zone.name();
-    if now.to_zoned(TimeZone::UTC).date() < date(2026, 1, 1) {
-        return fail("clock", format!("{now:.0} is in the past: set it (`timedatectl set-ntp true`)"));
+    if let Some(fault) = clock_fault(now) {
+        return fail("clock", fault);
     }
     ok("clock", format!("{now:.0}, days are those of {zone}"))
 }

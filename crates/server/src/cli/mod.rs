@@ -14,6 +14,9 @@ use aftercall_store::Store;
 use anyhow::{Context as _, bail};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
+use jiff::Timestamp;
+use jiff::civil::date;
+use jiff::tz::TimeZone;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Database};
@@ -180,6 +183,12 @@ async fn dispatch(cli: Cli, world: &mut World<'_>) -> anyhow::Result<Exit> {
             Ok(Exit::Well)
         }
     }
+}
+
+/// What to do about a clock that shows a time before this program was written: ratings would be dated by it.
+fn clock_fault(now: Timestamp) -> Option<String> {
+    let wrong = now.to_zoned(TimeZone::UTC).date() < date(2026, 1, 1);
+    wrong.then(|| format!("{now:.0} is in the past: set it (`timedatectl set-ntp true`)"))
 }
 
 /// The server's database. Where no configuration was found and no database is, a new one would be one that no
