@@ -39,8 +39,7 @@ pub enum LogFault {
 /// # Errors
 /// When the filter cannot be understood, or logging was started before.
 pub fn start(filter: Option<&str>, format: LogFormat) -> Result<(), LogFault> {
-    let filter = filter.filter(|filter| !filter.trim().is_empty()).unwrap_or(SHOWN);
-    let shown = EnvFilter::try_new(filter).map_err(|_| LogFault::Filter(filter.to_owned()))?;
+    let shown = read(filter.unwrap_or_default())?;
     let colours = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
     let log = tracing_subscriber::registry().with(shown).with(filter_fn(|about| may_log(about.target())));
@@ -49,6 +48,15 @@ pub fn start(filter: Option<&str>, format: LogFormat) -> Result<(), LogFault> {
         LogFormat::Json => log.with(lines.json().flatten_event(true)).try_init(),
     };
     started.map_err(|_| LogFault::Started)
+}
+
+/// Reads a filter in the syntax of `RUST_LOG`; an empty one shows what is shown by default.
+///
+/// # Errors
+/// When it cannot be understood.
+pub fn read(filter: &str) -> Result<EnvFilter, LogFault> {
+    let filter = if filter.trim().is_empty() { SHOWN } else { filter };
+    EnvFilter::try_new(filter).map_err(|_| LogFault::Filter(filter.to_owned()))
 }
 
 fn may_log(target: &str) -> bool {

@@ -1,6 +1,6 @@
 //! Who asks: a key, or someone on this machine (trust.md).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use aftercall_core::TenantId;
 use aftercall_store::{Actor, KeyUse, Role};
@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use ipnet::IpNet;
 use jiff::SignedDuration;
 
 use super::Api;
@@ -61,6 +62,21 @@ impl Address {
         let base = http.public_url.clone().or_else(forwarded).unwrap_or_default();
         Self { base, path: uri.path().to_owned(), query: uri.query().unwrap_or_default().to_owned() }
     }
+}
+
+/// Whom the API answers without a key, for the operator to read: a proxy's address is not this machine.
+#[must_use]
+pub fn answered_without_a_key(http: &Http) -> String {
+    let four = IpNet::new_assert(Ipv4Addr::LOCALHOST.into(), 8);
+    let local = [four, IpNet::from(IpAddr::from(Ipv6Addr::LOCALHOST))];
+    let is_local = |proxy: &&IpNet| local.iter().any(|local| proxy.contains(local) || local.contains(*proxy));
+    let proxies: Vec<String> =
+        http.trusted_proxies.iter().filter(is_local).map(ToString::to_string).collect();
+    let except = match proxies.is_empty() {
+        true => String::new(),
+        false => format!(" except from {} ([http] trusted_proxies)", proxies.join(", ")),
+    };
+    format!("anyone on this machine{except}, and nobody else")
 }
 
 /// Lets a request pass as somebody, or answers 401.
@@ -229,6 +245,26 @@ mod tests {
         }
         let absolute = Uri::from_static("http://csat.example.com/cc/csat");
         assert!(!is_local("127.0.0.1".parse().unwrap(), &absolute, &headers(&[HERE])));
+    }
+
+    #[test]
+    fn the_operator_is_told_from_where_on_this_machine_a_key_is_needed() {
+        for (proxies, expected) in [
+            (&[][..], "anyone on this machine, and nobody else"),
+            (&["10.0.0.1/32", "::/128"], "anyone on this machine, and nobody else"),
+            (
+                &["127.0.0.1/32"],
+                "anyone on this machine except from 127.0.0.1/32 ([http] trusted_proxies), and nobody else",
+            ),
+            (
+                &["0.0.0.0/0", "10.0.0.1/32", "::1/128"],
+                "anyone on this machine except from 0.0.0.0/0, ::1/128 ([http] trusted_proxies), and nobody else",
+            ),
+        ] {
+            let trusted_proxies = proxies.iter().map(|proxy| proxy.parse().unwrap()).collect();
+            let http = Http { trusted_proxies, ..crate::config::Config::built_in().http };
+            assert_eq!(answered_without_a_key(&http), expected, "{proxies:?}");
+        }
     }
 
     #[test]

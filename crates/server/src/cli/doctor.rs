@@ -6,11 +6,9 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 
 use aftercall_store::Store;
-use jiff::civil::date;
-use jiff::tz::TimeZone;
 
-use super::{Exit, World, open};
-use crate::api::tls;
+use super::{Exit, World, clock_fault, open};
+use crate::api::{auth, tls};
 use crate::config::{Config, Database, Transport};
 use crate::installation::Installation;
 
@@ -87,8 +85,8 @@ async fn examine(config: &Config, world: &World<'_>) -> Vec<Finding> {
 fn clock(config: &Config, world: &World<'_>) -> Finding {
     let now = world.clock.now();
     let zone = config.time_zone.name();
-    if now.to_zoned(TimeZone::UTC).date() < date(2026, 1, 1) {
-        return fail("clock", format!("{now:.0} is in the past: set it (`timedatectl set-ntp true`)"));
+    if let Some(fault) = clock_fault(now) {
+        return fail("clock", fault);
     }
     ok("clock", format!("{now:.0}, days are those of {zone}"))
 }
@@ -267,7 +265,8 @@ fn exposure(config: &Config) -> Vec<Finding> {
             .push(warn("exposure", "[sip] open = true: anyone who reaches the SIP port may give ratings"));
     }
     if findings.is_empty() {
-        findings.push(ok("exposure", "without a key the API answers this machine only"));
+        let whom = auth::answered_without_a_key(http);
+        findings.push(ok("exposure", format!("without a key the API answers {whom}")));
     }
     findings
 }

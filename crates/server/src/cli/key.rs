@@ -2,13 +2,13 @@
 
 use aftercall_core::{AgentId, QueueId, TenantId};
 use aftercall_store::{ApiKey, KeyId, NewKey, QUEUES_MAX, Revoked, Role, Store};
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
-use super::{Exit, World, open};
-use crate::config::Config;
+use super::{Exit, World, open_servers};
+use crate::config::{Config, Database};
 use crate::keys;
 
 #[derive(Debug, Subcommand)]
@@ -57,7 +57,7 @@ pub(super) struct Create {
     #[command(flatten)]
     tenant: Tenant,
     /// When it stops working, counted from now: `90d`, `12h`, `1y` [default: never]
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
     expires: Option<Span>,
 }
 
@@ -79,14 +79,14 @@ enum RoleName {
 
 pub(super) async fn run(command: KeyCommand, config: &Config, world: &mut World<'_>) -> anyhow::Result<Exit> {
     if let KeyCommand::Create(create) = &command
-        && let Err(fault) = role(create)
+        && let Err(fault) = role(create).and_then(|_| expires_at(create, world.clock.now()))
     {
         writeln!(world.err, "{fault}")?;
         return Ok(Exit::Faults);
     }
-    let store = open(config).await?;
+    let store = open_servers(config).await?;
     let done = match command {
-        KeyCommand::Create(create) => self::create(create, &store, world).await,
+        KeyCommand::Create(create) => self::create(create, config, &store, world).await,
         KeyCommand::List(Tenant { tenant }) => list(&tenant, &store, world).await,
         KeyCommand::Revoke { id } => revoke(id, &store, world).await,
     };
@@ -114,11 +114,18 @@ fn role(create: &Create) -> Result<Role, String> {
     }
 }
 
-async fn create(create: Create, store: &Store, world: &mut World<'_>) -> anyhow::Result<Exit> {
+async fn create(
+    create: Create,
+    config: &Config,
+    store: &Store,
+    world: &mut World<'_>,
+) -> anyhow::Result<Exit> {
     let at = world.clock.now();
-    let expires_at = create.expires.map(|span| later(at, span)).transpose()?;
+    let expires_at = expires_at(&create, at).map_err(anyhow::Error::msg)?;
     let role = role(&create).map_err(anyhow::Error::msg)?;
     let tenant = create.tenant.tenant;
+    let Database::Sqlite(database) = &config.database;
+    let database = std::path::absolute(database)?;
     let text =
         keys::create().map_err(|error| anyhow::anyhow!("no random numbers from the system: {error}"))?;
     let new = NewKey { tenant: tenant.clone(), hash: keys::hash(&text), role, expires_at, at };
@@ -133,6 +140,7 @@ async fn create(create: Create, store: &Store, world: &mut World<'_>) -> anyhow:
     writeln!(world.err, "  id       {}", key.id)?;
     writeln!(world.err, "  opens    {}, tenant {tenant}", reach(&key.role))?;
     writeln!(world.err, "  expires  {}", shown(key.expires_at, "never"))?;
+    writeln!(world.err, "  kept in  {}", database.display())?;
     writeln!(world.err, "  send it  Authorization: Bearer KEY")?;
     writeln!(world.err, "  revoke   aftercall key revoke {}", key.id)?;
     Ok(Exit::Well)
@@ -205,12 +213,20 @@ fn shown(at: Option<Timestamp>, none: &str) -> String {
     at.map_or_else(|| none.to_owned(), |at| format!("{at:.0}"))
 }
 
+fn duration(text: &str) -> Result<Span, String> {
+    text.parse().map_err(|_| {
+        "write how long from now: a number and one of y, mo, w, d, h, m, s, such as `90d`, `12h` or `1y`"
+            .to_owned()
+    })
+}
+
 /// Days and years are those of UTC.
-fn later(at: Timestamp, span: Span) -> anyhow::Result<Timestamp> {
-    let end =
-        at.to_zoned(TimeZone::UTC).checked_add(span).context("`--expires` lies too far ahead")?.timestamp();
-    if end <= at {
-        bail!("`--expires` must lie ahead");
+fn expires_at(create: &Create, now: Timestamp) -> Result<Option<Timestamp>, String> {
+    let Some(span) = create.expires else { return Ok(None) };
+    let end = now.to_zoned(TimeZone::UTC).checked_add(span);
+    let end = end.map_err(|_| "`--expires` lies too far ahead: write less, such as `1y`")?.timestamp();
+    if end <= now {
+        return Err("`--expires` must lie ahead: write how long from now, such as `90d`".to_owned());
     }
-    Ok(end)
+    Ok(Some(end))
 }

@@ -10,9 +10,13 @@ mod tenant;
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use aftercall_store::Store;
+use anyhow::{Context as _, bail};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
+use jiff::Timestamp;
+use jiff::civil::date;
+use jiff::tz::TimeZone;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Database};
@@ -149,11 +153,13 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
-/// Only the server logs; the other commands say what they have to say.
+/// Only the server logs; the other commands say what they have to say, and refuse a filter that is none.
 fn logging_of(cli: &Cli, world: &World<'_>) -> anyhow::Result<()> {
     if matches!(cli.command, Command::Serve) {
         let filter = cli.log.clone().or_else(|| (world.env)("RUST_LOG"));
         logging::start(filter.as_deref(), cli.log_format)?;
+    } else if let Some(filter) = &cli.log {
+        logging::read(filter)?;
     }
     Ok(())
 }
@@ -179,9 +185,28 @@ async fn dispatch(cli: Cli, world: &mut World<'_>) -> anyhow::Result<Exit> {
     }
 }
 
-async fn open(config: &Config) -> anyhow::Result<aftercall_store::Store> {
+/// What to do about a clock that shows a time before this program was written: ratings would be dated by it.
+fn clock_fault(now: Timestamp) -> Option<String> {
+    let wrong = now.to_zoned(TimeZone::UTC).date() < date(2026, 1, 1);
+    wrong.then(|| format!("{now:.0} is in the past: set it (`timedatectl set-ntp true`)"))
+}
+
+/// The server's database. Where no configuration was found and no database is, a new one would be one that no
+/// server knows.
+async fn open_servers(config: &Config) -> anyhow::Result<Store> {
+    let Database::Sqlite(path) = &config.database;
+    if config.file.is_none() && matches!(path.try_exists(), Ok(false)) {
+        bail!(
+            "{}: there is no database here: run this where the server runs, or with --config FILE; on a new installation start `aftercall serve` first",
+            path.display()
+        );
+    }
+    open(config).await
+}
+
+async fn open(config: &Config) -> anyhow::Result<Store> {
     let Database::Sqlite(path) = &config.database;
     let path =
         path.to_str().context("the path of the database is not UTF-8: name another in [database] url")?;
-    Ok(aftercall_store::Store::open(&format!("sqlite://{path}")).await?)
+    Ok(Store::open(&format!("sqlite://{path}")).await?)
 }

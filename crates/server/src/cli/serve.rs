@@ -7,15 +7,16 @@ use std::sync::Arc;
 use aftercall_core::{SurveyName, TenantId};
 use aftercall_store::{Store, Tenant};
 use anyhow::{Context as _, bail};
+use jiff::Timestamp;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, World, open};
+use super::{Exit, World, clock_fault, open};
 use crate::aftermath;
 use crate::api::listen::{self, Listener};
-use crate::api::{self, Api, Parts, tls};
+use crate::api::{self, Api, Parts, auth, tls};
 use crate::config::{Config, Database};
 use crate::doors::sip::{self, OpenDoor};
 use crate::installation::Installation;
@@ -26,9 +27,6 @@ use crate::signalling::{Listen, Transport};
 use crate::surveys::Surveys;
 use crate::unusual::Unusual;
 use crate::writer::Writer;
-
-/// Said at every start (trust.md).
-const KEYLESS: &str = "WITHOUT A KEY the API answers anyone on this machine, and nobody else: `aftercall key create --role ROLE`";
 
 pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result<Exit> {
     let installation = Installation::read(&config);
@@ -84,7 +82,9 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
     }));
     world.out.write_all(banner.as_bytes())?;
     world.out.flush()?;
-    tracing::warn!("{KEYLESS}");
+    for warning in warnings(&config, world.clock.now()) {
+        tracing::warn!("{warning}");
+    }
 
     let calls = async {
         stop.cancelled().await;
@@ -145,6 +145,19 @@ fn stop_on_signals() -> anyhow::Result<CancellationToken> {
     Ok(stop)
 }
 
+/// What the log says at a start.
+fn warnings(config: &Config, now: Timestamp) -> Vec<String> {
+    let clock =
+        clock_fault(now).map(|fault| format!("the clock is wrong, and ratings are dated by it: {fault}"));
+    let keys = format!("{}: `aftercall key create --role ROLE`", keyless(config));
+    clock.into_iter().chain([keys]).collect()
+}
+
+/// Said at every start (trust.md).
+fn keyless(config: &Config) -> String {
+    format!("WITHOUT A KEY the API answers {}", auth::answered_without_a_key(&config.http))
+}
+
 /// Where everything is, and what to try first.
 fn banner(config: &Config, surveys: &Surveys, http: SocketAddr, sip: &[Listen]) -> String {
     let Database::Sqlite(database) = &config.database;
@@ -158,11 +171,7 @@ fn banner(config: &Config, surveys: &Surveys, http: SocketAddr, sip: &[Listen]) 
         ("surveys", format!("{} (more: {}/NAME.toml)", surveys.join(", "), config.surveys_dir.display())),
         ("http", format!("{}://{http}", if config.http.tls.is_some() { "https" } else { "http" })),
         ("sip", if sip.is_empty() { "no listener".to_owned() } else { listens.join(" ") }),
-        (
-            "keys",
-            "WITHOUT A KEY the API answers anyone on this machine, and nobody else: aftercall key create"
-                .to_owned(),
-        ),
+        ("keys", format!("{}: aftercall key create", keyless(config))),
     ];
     let test_call = test_call(config, sip).map(|call| ("try it", call));
     let mut banner = format!("aftercall {}\n", env!("CARGO_PKG_VERSION"));
@@ -194,4 +203,23 @@ fn test_call(config: &Config, sip: &[Listen]) -> Option<String> {
         Transport::Tcp => " --transport tcp",
     };
     Some(format!("aftercall dial sip:{survey}@{address} --press 1{transport}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_at_a_time_that_cannot_be_is_warned_of() {
+        const CLOCK: &str = "the clock is wrong, and ratings are dated by it: ";
+        const KEYS: &str = "WITHOUT A KEY the API answers anyone on this machine, and nobody else: `aftercall key create --role ROLE`";
+        let past = |shown| format!("{CLOCK}{shown} is in the past: set it (`timedatectl set-ntp true`)");
+        for (now, expected) in [
+            ("1970-01-01T00:00:09Z", vec![past("1970-01-01T00:00:09Z"), KEYS.to_owned()]),
+            ("2025-12-31T23:59:59Z", vec![past("2025-12-31T23:59:59Z"), KEYS.to_owned()]),
+            ("2026-01-01T00:00:00Z", vec![KEYS.to_owned()]),
+        ] {
+            assert_eq!(warnings(&Config::built_in(), now.parse().unwrap()), expected, "{now}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use aftercall_store::{Store, Tenant, Zone};
 use anyhow::bail;
 use clap::{Subcommand, ValueEnum};
 
-use super::{Exit, World, open};
+use super::{Exit, World, open_servers};
 use crate::config::Config;
 
 #[derive(Debug, Subcommand)]
@@ -57,7 +57,7 @@ pub(super) async fn run(
     config: &Config,
     world: &mut World<'_>,
 ) -> anyhow::Result<Exit> {
-    let store = open(config).await?;
+    let store = open_servers(config).await?;
     let done = match command {
         TenantCommand::Create { name, time_zone, week_start } => {
             let time_zone = time_zone.unwrap_or_else(|| config.time_zone.clone());

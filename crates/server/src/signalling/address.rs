@@ -41,6 +41,16 @@ impl Target {
         &self.uri
     }
 
+    /// The URI as a request is sent to it: its headers go into the request (RFC 3261, 19.1.5).
+    pub fn without_headers(&self) -> &str {
+        cut(&self.uri).0
+    }
+
+    /// The headers in it as they are written, `NAME=VALUE&NAME=VALUE`; empty without any.
+    pub fn headers(&self) -> &str {
+        cut(&self.uri).1
+    }
+
     /// The host: a name, or an address without brackets.
     pub fn host(&self) -> &str {
         &self.host
@@ -80,10 +90,9 @@ impl FromStr for Target {
         if !scheme.eq_ignore_ascii_case("sip") {
             return Err(BadTarget::Scheme);
         }
-        // A user part may hold ';' and '?' (RFC 3261, user-unreserved), so it goes first.
-        let after_user = rest.rsplit_once('@').map_or(rest, |(_, after)| after);
-        let before_headers = after_user.split_once('?').map_or(after_user, |(before, _)| before);
-        let mut parts = before_headers.split(';');
+        let (address, _) = cut(rest);
+        // A user part may hold ';' (RFC 3261, user-unreserved), so it goes first.
+        let mut parts = address.rsplit_once('@').map_or(address, |(_, after)| after).split(';');
         let (host, port) = host_port(parts.next().unwrap_or_default())?;
         let transport = parts
             .filter_map(|p| p.split_once('='))
@@ -92,6 +101,13 @@ impl FromStr for Target {
             .transpose()?;
         Ok(Self { uri: text.to_owned(), host, port, transport })
     }
+}
+
+/// A URI before and after the '?' of its headers. A user part may hold one of its own and ends at the first '@';
+/// PBXs leave others in headers.
+fn cut(uri: &str) -> (&str, &str) {
+    let host = uri.find('@').map_or(0, |at| at + 1);
+    uri[host..].find('?').map_or((uri, ""), |at| (&uri[..host + at], &uri[host + at + 1..]))
 }
 
 fn host_port(text: &str) -> Result<(String, Option<u16>), BadTarget> {
@@ -203,6 +219,24 @@ mod tests {
             assert_eq!(
                 (target.uri(), target.host(), target.port(), target.transport()),
                 (text, host, port, transport)
+            );
+        }
+    }
+
+    #[test]
+    fn a_targets_headers_are_told_from_a_user_that_looks_like_them() {
+        for (text, host, without, headers) in [
+            ("sip:a@h", "h", "sip:a@h", ""),
+            ("sip:a@h;x=1?A=1&B=%202", "h", "sip:a@h;x=1", "A=1&B=%202"),
+            ("sip:a?b=c@h?A=1?2", "h", "sip:a?b=c@h", "A=1?2"),
+            ("sip:a@h?X-Call-Id=1@10.0.0.1", "h", "sip:a@h", "X-Call-Id=1@10.0.0.1"),
+            ("sip:h?A=1", "h", "sip:h", "A=1"),
+        ] {
+            let target: Target = text.parse().unwrap();
+            assert_eq!(
+                (target.host(), target.without_headers(), target.headers()),
+                (host, without, headers),
+                "{text}"
             );
         }
     }

@@ -47,6 +47,7 @@ pub use address::{BadTarget, Target};
 pub use config::{BadListen, Bounds, Clock, Listen, Peer, Peers, SignallingConfig, StartError, Timers};
 pub use counters::Count;
 pub use model::{CallKey, Credentials, Dial, Ending, Event, InviteRequest, Standing, Transfer, Transport};
+pub use reply::is_ours;
 
 /// What the `tracing` filter must say about the stack underneath: it logs every raw message at INFO, and at WARN and
 /// ERROR still Call-IDs, tags and the text of what it could not parse. Those are people's numbers and secrets.

@@ -96,23 +96,33 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// Headers from outside, without those that we write ourselves.
-pub(super) fn foreign(headers: &[(String, String)]) -> impl Iterator<Item = Header> {
-    const OURS: [&str; 11] = [
+/// Whether we write the header of this name ourselves, whatever anybody else would put there: what identifies,
+/// routes and frames a message, long or in its compact form (RFC 3261, 7.3.3).
+#[must_use]
+pub fn is_ours(name: &str) -> bool {
+    const OURS: [&str; 16] = [
         "via",
+        "v",
         "from",
+        "f",
         "to",
+        "t",
         "call-id",
+        "i",
         "cseq",
         "max-forwards",
         "contact",
-        "content-length",
-        "content-type",
+        "m",
         "route",
         "record-route",
+        "c",
+        "l",
     ];
-    headers
-        .iter()
-        .map(|(name, value)| make(name, value))
-        .filter(|header| !OURS.contains(&header.name().to_ascii_lowercase().as_str()))
+    let name = name.to_ascii_lowercase();
+    OURS.contains(&name.as_str()) || name.starts_with("content-")
+}
+
+/// Headers from outside, without those that we write ourselves.
+pub(super) fn foreign(headers: &[(String, String)]) -> impl Iterator<Item = Header> {
+    headers.iter().map(|(name, value)| make(name, value)).filter(|header| !is_ours(header.name()))
 }

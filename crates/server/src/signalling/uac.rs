@@ -294,7 +294,7 @@ fn invite_of(dial: &Dial, flow: &Flow, intake: &Intake) -> Request {
     let local = flow.local(intake.stack.external_ip);
     let user = one_line(&dial.from_user).replace(['<', '>', '"', '@', ' '], "");
     let from = format!("<sip:{user}@{local}>;tag={}", message::random(12));
-    let to = dial.target.uri().split_once('?').map_or(dial.target.uri(), |(uri, _)| uri);
+    let to = dial.target.without_headers();
     let mut headers = vec![
         make("Max-Forwards", "70"),
         make("From", &from),

@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use crate::folder::Folder;
 
+/// The id of a key that nobody made.
+const KEY_ID: &str = "01a202cf-5994-719f-b717-1866d37544c8";
+
 fn aftercall(folder: &Path, line: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_aftercall"));
     command.current_dir(folder).env_clear().args(line.split_whitespace());
@@ -98,11 +101,17 @@ fn a_wrong_command_line_exits_with_2_and_says_how_it_is_used() {
         ("key create --role boss", "possible values: ingest, agent, viewer, supervisor, admin"),
         ("key create --role viewer --agent a", "`--agent` belongs to the role `agent`"),
         ("key create --role agent --agent a --queue q", "`--queue` belongs to the role `supervisor`"),
-        ("key create --role ingest --expires soon", "--expires"),
+        ("key create --role ingest --expires soon", "write how long from now"),
+        ("key create --role ingest --expires 5", "such as `90d`, `12h` or `1y`\n"),
+        ("key create --role ingest --expires 2030-01-01", "such as `90d`, `12h` or `1y`\n"),
+        ("key create --role ingest --expires 0d", "`--expires` must lie ahead"),
+        ("key create --role ingest --expires 9999y", "`--expires` lies too far ahead"),
         ("key revoke x", "is not a UUID"),
         ("tenant create Big", "contains the character 'B'"),
         ("tenant create north --time-zone Mars", "is not the name of an IANA time zone"),
         ("serve --log a=b=c", "is not a filter for the log"),
+        ("check --log a=b=c", "is not a filter for the log"),
+        ("key list --log a=b=c", "is not a filter for the log"),
     ] {
         let (code, out, err) = run(folder.path(), line);
         assert_eq!((code, out.as_str()), (2, ""), "{line}: {err}");
@@ -114,7 +123,7 @@ fn a_wrong_command_line_exits_with_2_and_says_how_it_is_used() {
 #[test]
 fn keys_and_tenants_are_made_listed_and_revoked() {
     let folder = Folder::new();
-    std::fs::create_dir(folder.path().join("data")).unwrap();
+    std::fs::write(folder.path().join("aftercall.toml"), "").unwrap();
     let run = |line: &str| run(folder.path(), line);
     let (code, out, err) = run("key create --role supervisor --queue sales-queue support --expires 90d");
     assert_eq!(code, 0, "{err}");
@@ -122,6 +131,8 @@ fn keys_and_tenants_are_made_listed_and_revoked() {
     assert!(key.starts_with("aftercall_") && key.len() == 74 && !key.contains(char::is_whitespace), "{out}");
     assert!(!err.contains(key));
     assert!(err.contains("supervisor of sales-queue, support, tenant default"), "{err}");
+    let database = folder.path().join("data/aftercall.db");
+    assert!(err.contains(&format!("  kept in  {}\n", database.display())), "{err}");
 
     assert_eq!(run("key create --role admin --tenant north").0, 1);
     assert_eq!(run("tenant create north --time-zone Europe/Berlin --week-start sunday").0, 0);
@@ -138,8 +149,37 @@ fn keys_and_tenants_are_made_listed_and_revoked() {
     assert_eq!(run(&format!("key revoke {id}")).2, "revoked: the key does not work any more\n");
     assert_eq!(run(&format!("key revoke {id}")).2, "it had been revoked before\n");
     assert!(run("key list").1.contains("revoked"));
-    assert_eq!(run("key revoke 01a202cf-5994-719f-b717-1866d37544c8").0, 1);
+    assert_eq!(run(&format!("key revoke {KEY_ID}")).0, 1);
     assert_eq!(run("key list --tenant north").1.lines().count(), 2);
+}
+
+#[test]
+fn where_no_server_has_been_no_key_or_tenant_is_made_unless_a_configuration_says_so() {
+    let (server, folder) = (Folder::new(), Folder::new());
+    for line in [
+        "key create --role admin",
+        "key list",
+        "tenant create north",
+        "tenant list",
+        &format!("key revoke {KEY_ID}"),
+    ] {
+        let (code, out, err) = run(folder.path(), line);
+        let expected = "data/aftercall.db: there is no database here: run this where the server runs, or with \
+                        --config FILE; on a new installation start `aftercall serve` first\n";
+        assert_eq!((code, out.as_str(), err.as_str()), (1, "", expected), "{line}");
+    }
+    assert!(!folder.path().join("data").exists(), "nothing was made");
+
+    let file = server.path().join("site.toml");
+    std::fs::write(&file, "").unwrap();
+    let named = format!("key create --role admin --config {}", file.display());
+    assert_eq!(run(folder.path(), &named).0, 0);
+    assert!(server.path().join("data/aftercall.db").exists() && !folder.path().join("data").exists());
+    assert_eq!(
+        run(server.path(), "key list").1.lines().count(),
+        2,
+        "a database that is there is the server's"
+    );
 }
 
 #[test]
@@ -178,6 +218,12 @@ fn doctor_names_what_is_wrong_and_its_remedy() {
     ] {
         assert!(out.lines().any(|line| line.starts_with(&expected)), "{expected}\n{out}");
     }
+    let behind = "[http]\nlisten = \"127.0.0.1:0\"\ntrusted_proxies = [\"127.0.0.1\"]\n[sip]\nlisten = []\n";
+    std::fs::write(folder.path().join("aftercall.toml"), behind).unwrap();
+    let (_, out, _) = run(folder.path(), "doctor");
+    let expected =
+        "ok    exposure        without a key the API answers anyone on this machine except from 127.0.0.1/32";
+    assert!(out.contains(expected), "{out}");
     std::fs::write(folder.path().join("aftercall.toml"), "[htpt]\n").unwrap();
     let (code, out, _) = run(folder.path(), "doctor");
     assert_eq!(code, 1);
@@ -302,6 +348,20 @@ fn serve_names_a_test_call_that_reaches_it_and_none_where_it_takes_no_calls() {
     assert!(kill.success());
     serving.out.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "", "nothing to try");
+}
+
+#[test]
+fn behind_a_proxy_on_this_machine_serve_does_not_claim_to_answer_everyone_here_without_a_key() {
+    let folder = Folder::new();
+    let config = "[http]\nlisten = \"127.0.0.1:0\"\ntrusted_proxies = [\"127.0.0.1\"]\n[sip]\nlisten = []\n";
+    std::fs::write(folder.path().join("aftercall.toml"), config).unwrap();
+    let serving = Serving::start_until(folder.path(), "  keys ");
+    let expected = "keys     WITHOUT A KEY the API answers anyone on this machine except from 127.0.0.1/32 \
+                    ([http] trusted_proxies), and nobody else: aftercall key create\n";
+    assert!(serving.banner.ends_with(expected), "{}", serving.banner);
+    let heard = serving.ask("GET /cc/csat HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\n\r\n");
+    assert!(heard.starts_with("HTTP/1.1 401 "), "{heard}");
+    assert_eq!(serving.end("-TERM"), Some(0));
 }
 
 #[test]

@@ -182,6 +182,23 @@ csat_ivr = "csat-survey"
 }
 
 #[test]
+fn the_documented_unit_writes_where_it_may() {
+    const MANUAL: &str = include_str!("../../../../docs/operating.md");
+    let block = |start: &str| MANUAL.split_once(start).unwrap().1.split_once("\n```").unwrap().0;
+    let unit = block("```ini\n");
+    let file =
+        unit.lines().find_map(|line| line.strip_prefix("ExecStart=")?.split_once(" --config ")).unwrap().1;
+    let config = block(&format!("```toml\n# {file}\n"));
+    let config = Config::read(Path::new(file), config, &|_| None).unwrap();
+    let state = unit.lines().find_map(|line| line.strip_prefix("StateDirectory=")).unwrap();
+    let state = Path::new("/var/lib").join(state);
+    assert_eq!(config.data_dir, state);
+    assert_eq!(config.database, Database::Sqlite(state.join("aftercall.db")));
+    assert_eq!(config.surveys_dir, Path::new("/etc/aftercall/surveys"));
+    assert_eq!(config.prompts_dir, Path::new("/etc/aftercall/prompts"));
+}
+
+#[test]
 fn every_setting_shown_commented_out_in_the_defaults_is_one() {
     let shown = |line: &str| {
         let name = line.split_once(" = ").map(|(name, _)| name);

@@ -65,6 +65,10 @@ fn dial_places_the_call_presses_in_every_way_and_reports_in_json() {
             });
         }
     });
+    let address = "sip:csat-survey@UDP;x=1?X-Call-Id=in%2Daddress&X-Agent-Id=a%2D5";
+    let (code, out, err) = dial(&server, &format!("{address} --press 1"));
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert_eq!(server.rating("in-address").unwrap()["agent_id"], "a-5");
     assert_eq!(server.answers("two-questions"), ["nps=9", "rating=very_satisfied"]);
     assert_eq!(server.answers("two-digits"), ["nps=10", "rating=satisfied"]);
     server.stop();
@@ -148,6 +152,12 @@ fn dial_says_in_words_how_it_went_and_by_its_exit_code_whether_it_went_well() {
             (&by_tcp, 1, &nobody_there),
             ("sip:csat-survey@UDP --press 1x", 2, "\"x\" is no key"),
             ("sip:csat-survey@UDP --header X-Call-Id", 2, "write it as 'Name: value'"),
+            ("sip:csat-survey@UDP --header Via:x", 2, "`Via` is a header that the call needs for itself"),
+            (
+                "sip:csat-survey@UDP?X-Call-Id=q&From=x",
+                2,
+                "`From` is a header that the call needs for itself",
+            ),
             ("sip:csat-survey@UDP --info --inband", 2, "cannot be used with"),
             ("csat-survey", 2, "csat-survey"),
         ] {
