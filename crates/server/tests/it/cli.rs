@@ -51,6 +51,63 @@ fn check_says_what_is_wrong_and_exits_with_2() {
 }
 
 #[test]
+fn check_holds_what_the_configuration_names_against_what_is_there() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path().join("here")).unwrap();
+    for (config, expected) in [
+        ("", ""),
+        (
+            "default_survey = \"csat-survye\"",
+            "1:1: there is no survey \"csat-survye\" (did you mean \"csat-survey\"?): `surveys_dir` has one a file",
+        ),
+        ("default_language = \"pt-BR\"", ""),
+        (
+            "default_language = \"tlh\"",
+            "1:1: no survey speaks \"tlh\"; known here: ar, de, en, es, fr, hi, it, pt, ru, zh",
+        ),
+        (
+            "[[route]]\nname = \"a\"\nmatch = {}\napplication = \"ivr:csat-survey\"\nlanguage = \"nl\"",
+            "5:1: no survey speaks \"nl\"; known here: ar, de, en, es, fr, hi, it, pt, ru, zh",
+        ),
+        (
+            "[[queue]]\nname = \"a\"\nlanguage = \"de-AT\"\n[[queue]]\nname = \"b\"\nlanguage = \"pl\"",
+            "6:1: no survey speaks \"pl\"; known here: ar, de, en, es, fr, hi, it, pt, ru, zh",
+        ),
+        ("surveys_dir = \"here\"\nprompts_dir = \"here\"", ""),
+        ("surveys_dir = \"survey\"", "1:1: `surveys_dir`: there is no folder survey"),
+        (
+            "surveys_dir = \"here\"\nprompts_dir = \"/no/where\"",
+            "2:1: `prompts_dir`: there is no folder /no/where",
+        ),
+        (
+            "[http]\ntls = { cert = \"no.pem\", key = \"no.key\" }",
+            "2:1: [http] tls: no.pem: No such file or directory (os error 2)",
+        ),
+    ] {
+        std::fs::write(folder.path().join("aftercall.toml"), config).unwrap();
+        let (code, out, _) = run(folder.path(), "check");
+        let (status, lines) = match expected {
+            "" => (0, String::new()),
+            fault => (2, format!("aftercall.toml:{fault}\n")),
+        };
+        assert_eq!((code, out), (status, lines), "{config}");
+    }
+    assert_eq!(run(folder.path(), "serve").0, 2, "as `check` says");
+    assert!(!folder.path().join("data").exists(), "nothing was made");
+}
+
+#[test]
+fn check_does_not_ask_what_a_faulty_survey_would_have_spoken() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path().join("surveys")).unwrap();
+    std::fs::write(folder.path().join("surveys/mine.toml"), "version = 1\nlanguage = \"nl\"\n").unwrap();
+    std::fs::write(folder.path().join("aftercall.toml"), "default_language = \"nl\"\n").unwrap();
+    let (code, out, _) = run(folder.path(), "check");
+    assert_eq!(code, 2);
+    assert!(out.starts_with("surveys/mine.toml:") && out.lines().count() == 1, "{out}");
+}
+
+#[test]
 fn check_names_every_prompt_that_cannot_be_played_where_it_is_used() {
     let folder = Folder::new();
     std::fs::create_dir(folder.path().join("surveys")).unwrap();
