@@ -8,6 +8,7 @@
 )]
 
 mod about;
+mod branches;
 mod conversations;
 mod faults;
 mod line;
