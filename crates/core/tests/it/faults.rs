@@ -138,19 +138,27 @@ fn a_webhook_has_an_address_and_a_bounded_wait_and_a_transfer_a_target() {
     for (steps, expected) in [
         (
             r#"{ id = "w", type = "webhook" }"#,
-            vec!["3:1: a webhook needs a `url` that begins with http:// or https://"],
+            vec![
+                "3:1: a webhook needs a `url`: http:// or https:// and a host, as in https://crm.example.com/called",
+            ],
         ),
         (
             r#"{ id = "w", type = "webhook", url = "ftp://example.test" }"#,
-            vec!["3:31: a webhook needs a `url` that begins with http:// or https://"],
+            vec![
+                "3:31: a webhook needs a `url`: http:// or https:// and a host, as in https://crm.example.com/called",
+            ],
         ),
         (
             r#"{ id = "w", type = "webhook", url = "https://" }"#,
-            vec!["3:31: a webhook needs a `url` that begins with http:// or https://"],
+            vec![
+                "3:31: a webhook needs a `url`: http:// or https:// and a host, as in https://crm.example.com/called",
+            ],
         ),
         (
             r#"{ id = "w", type = "webhook", url = "http:///path" }"#,
-            vec!["3:31: a webhook needs a `url` that begins with http:// or https://"],
+            vec![
+                "3:31: a webhook needs a `url`: http:// or https:// and a host, as in https://crm.example.com/called",
+            ],
         ),
         (
             r#"{ id = "w", type = "webhook", url = "http://example.test", timeout_ms = 99 }"#,

@@ -112,6 +112,45 @@ fn a_transfer_goes_to_an_extension_or_to_a_sip_uri_with_a_host() {
 }
 
 #[test]
+fn a_webhook_goes_to_a_url_with_a_host_that_can_be_asked() {
+    for (url, fine) in [
+        ("http://127.0.0.1/", true),
+        ("https://crm.example:65535/called?by=phone#x", true),
+        ("https://user:pass@crm.example:8443", true),
+        ("http://[::1]/x", true),
+        ("http://[2001:db8::1]:8080/x", true),
+        ("https://crm.example?at=12:30", true),
+        ("", false),
+        ("crm.example/called", false),
+        ("HTTPS//crm.example", false),
+        ("http://", false),
+        ("http:///called", false),
+        ("http://?called", false),
+        ("http://:8080/called", false),
+        ("http://user@/called", false),
+        ("http://user@:80/called", false),
+        ("http://crm example/called", false),
+        ("http://crm.example/who called", false),
+        ("http://crm.example/\\tcalled", false),
+        ("http://crm.example/<call>", false),
+        ("http://crm.example:65536/", false),
+        ("http://crm.example:0/", false),
+        ("http://crm.example:/", false),
+        ("http://crm.example:+80/", false),
+        ("http://crm.example:http/", false),
+        ("http://::1/", false),
+        ("http://[::1/", false),
+        ("http://[crm.example]/", false),
+        ("http://[::1]x/", false),
+        ("http://münchen.example/", false),
+    ] {
+        let source = format!("version = 1\n[[step]]\nid = \"w\"\ntype = \"webhook\"\nurl = \"{url}\"\n");
+        let expected = "5:1: a webhook needs a `url`: http:// or https:// and a host, as in https://crm.example.com/called";
+        assert_eq!(found(&source), if fine { vec![] } else { vec![expected] }, "{url}");
+    }
+}
+
+#[test]
 fn steps_out_of_reach_and_paths_without_end_are_found() {
     let unreachable =
         CSAT_SURVEY.replace("[\"you_rated\", \"{key}\", \"{label}\"]", "\"you_rated\"\nnext = \"end\"");
