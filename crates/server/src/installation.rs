@@ -8,6 +8,7 @@ use crate::api::tls;
 use crate::config::Config;
 use crate::prompts::Prompts;
 use crate::surveys::{FileFault, Surveys};
+use crate::unread;
 
 /// What was found: what can be used, and what is wrong.
 #[derive(Debug)]
@@ -26,12 +27,14 @@ impl Installation {
     #[must_use]
     pub fn read(config: &Config) -> Self {
         let (surveys, mut faults) = Surveys::load(&config.surveys_dir);
-        let (prompts, unplayable) = Prompts::load(&config.prompts_dir, &surveys);
-        faults.extend(unplayable);
-        // A faulty survey is left out: what it would have spoken is not known.
+        // A faulty survey is left out: what it would have spoken and played is not known.
         if !faults.iter().any(is_fault) {
             faults.extend(config.unspoken_languages(&surveys));
+            faults.extend(unread::recordings(&config.prompts_dir, &surveys));
         }
+        let (prompts, unplayable) = Prompts::load(&config.prompts_dir, &surveys);
+        faults.extend(unplayable);
+        faults.extend(unread::surveys(&config.surveys_dir));
         faults.extend(config.unknown_surveys(&surveys));
         faults.extend(config.missing_folders());
         if let Some(Err(fault)) = config.http.tls.as_ref().map(tls::acceptor) {
