@@ -366,7 +366,10 @@ impl<'a> Compiler<'a> {
             let place = self.used.get(name).cloned().unwrap_or_default();
             self.faults.push(Fault::new(
                 place,
-                format!("the prompt \"{name}\" has no text in \"{language}\": add {language} = \"…\" under [prompt.{name}]"),
+                format!(
+                    "the prompt \"{name}\" has no text in \"{language}\": add {language} = \"…\" under {}",
+                    words::table_of(name)
+                ),
             ));
         }
         (language, languages)

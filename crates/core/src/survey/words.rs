@@ -52,10 +52,21 @@ pub(crate) fn prompt(compiler: &mut Compiler<'_>, name: &str, place: &Pointer) -
         let hint = did_you_mean(name, own.chain(compiler.library.names()));
         compiler.fault(
             place.clone(),
-            format!("there is no prompt \"{name}\"{hint}; give its text under [prompt.{name}]"),
+            format!("there is no prompt \"{name}\"{hint}; give its text under {}", table_of(name)),
         );
     }
     known
+}
+
+/// The table of a prompt's texts, as it is written in TOML.
+pub(crate) fn table_of(prompt: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if !prompt.is_empty() && prompt.chars().all(bare) {
+        format!("[prompt.{prompt}]")
+    } else {
+        // JSON's escapes are TOML's as well.
+        format!("[prompt.{}]", serde_json::Value::from(prompt))
+    }
 }
 
 /// `key`, `label`, `value`, or `QUESTION.key` and so on.

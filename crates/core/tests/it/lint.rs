@@ -456,6 +456,25 @@ fn a_prompt_without_a_text_in_a_promised_language_is_missing() {
 }
 
 #[test]
+fn where_a_prompts_text_belongs_is_shown_as_toml() {
+    for (prompt, table) in [
+        ("hello-2", "[prompt.hello-2]"),
+        ("Say hello", "[prompt.\"Say hello\"]"),
+        ("a.b", "[prompt.\"a.b\"]"),
+        ("grüß", "[prompt.\"grüß\"]"),
+        ("", "[prompt.\"\"]"),
+    ] {
+        let step = format!("[[step]]\nid = \"a\"\ntype = \"say\"\nsay = \"{prompt}\"\n");
+        let fault = format!("there is no prompt \"{prompt}\"; give its text under {table}");
+        assert_eq!(found(&format!("version = 1\n{step}")), [format!("5:1: {fault}")]);
+        assert_eq!(found(&format!("version = 1\n{table}\nen = \"Hello.\"\n{step}")), NOTHING, "as it says");
+        let german = format!("version = 1\nlanguages = [\"de\"]\n{table}\nen = \"Hello.\"\n{step}");
+        let fault = format!("the prompt \"{prompt}\" has no text in \"de\": add de = \"…\" under {table}");
+        assert_eq!(found(&german), [format!("8:1: {fault}")]);
+    }
+}
+
+#[test]
 fn a_file_that_is_no_toml_says_where() {
     assert!(found("version = \n")[0].starts_with("1:11: "), "{:?}", found("version = \n"));
 }
