@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use aftercall_core::survey::fault::Severity;
+use aftercall_core::survey::fault::{Pointer, Severity};
 
+use crate::api::tls;
 use crate::config::Config;
 use crate::prompts::Prompts;
 use crate::surveys::{FileFault, Surveys};
+use crate::unread;
 
 /// What was found: what can be used, and what is wrong.
 #[derive(Debug)]
@@ -20,15 +22,24 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Reads the surveys and recordings that a configuration points to, and holds the names in it
-    /// against them.
+    /// Reads the surveys and recordings that a configuration points to, and its certificate, and holds
+    /// the names in it against them.
     #[must_use]
     pub fn read(config: &Config) -> Self {
         let (surveys, mut faults) = Surveys::load(&config.surveys_dir);
+        // A faulty survey is left out: what it would have spoken and played is not known.
+        if !faults.iter().any(is_fault) {
+            faults.extend(config.unspoken_languages(&surveys));
+            faults.extend(unread::recordings(&config.prompts_dir, &surveys));
+        }
         let (prompts, unplayable) = Prompts::load(&config.prompts_dir, &surveys);
         faults.extend(unplayable);
-        let names: Vec<&str> = surveys.iter().map(|survey| survey.name().as_str()).collect();
-        faults.extend(config.unknown_surveys(&names));
+        faults.extend(unread::surveys(&config.surveys_dir));
+        faults.extend(config.unknown_surveys(&surveys));
+        faults.extend(config.missing_folders());
+        if let Some(Err(fault)) = config.http.tls.as_ref().map(tls::acceptor) {
+            faults.push(config.fault(&Pointer::root().key("http").key("tls"), fault.to_string()));
+        }
         faults.sort();
         Self { surveys: Arc::new(surveys), prompts: Arc::new(prompts), faults }
     }
@@ -36,6 +47,10 @@ impl Installation {
     /// Whether something must be mended before calls can be taken.
     #[must_use]
     pub fn is_faulty(&self) -> bool {
-        self.faults.iter().any(|fault| fault.at.severity == Severity::Fault)
+        self.faults.iter().any(is_fault)
     }
+}
+
+fn is_fault(found: &FileFault) -> bool {
+    found.at.severity == Severity::Fault
 }

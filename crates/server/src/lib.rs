@@ -17,5 +17,6 @@ pub mod recordings;
 pub mod secret;
 pub mod signalling;
 pub mod surveys;
+pub(crate) mod unread;
 pub mod unusual;
 pub mod writer;

@@ -1,5 +1,6 @@
 //! Compiling a `branch`.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::survey::compile::{Compiler, VARIABLES};
@@ -61,25 +62,47 @@ fn answered(compiler: &mut Compiler<'_>, name: &str, here: &Pointer) {
     }
 }
 
-/// A rating is equal to one of its labels or to a score, a choice to one of its labels.
+/// What the answer to a question can be: labels, numbers.
+type Answers<'a> = (Vec<&'a str>, Option<RangeInclusive<i64>>);
+
+fn answers(asked: &StepDefinition) -> Option<Answers<'_>> {
+    let labels = || asked.keys.values().map(|meaning| meaning.label.as_str()).collect();
+    match asked.kind? {
+        AskKind::Rating => Some((labels(), Some(1..=5))),
+        AskKind::Nps => Some((vec![], Some(0..=10))),
+        AskKind::Ces => Some((vec![], Some(1..=7))),
+        AskKind::YesNo => Some((vec!["yes", "no"], None)),
+        AskKind::Choice => Some((labels(), None)),
+        AskKind::Digits => None,
+    }
+}
+
+/// A fault for every word and number of an arm that no answer to the question is.
 fn possible(compiler: &mut Compiler<'_>, question: &str, arm: &ArmDefinition, place: &Pointer) {
     let definition = Arc::clone(&compiler.definition);
-    let Some(asked) = definition.step.iter().find(|step| step.id == question) else { return };
-    let scored = match asked.kind {
-        Some(AskKind::Rating) => true,
-        Some(AskKind::Choice) => false,
-        _ => return,
-    };
-    let labels = || asked.keys.values().map(|meaning| meaning.label.as_str());
+    let asked = definition.step.iter().find(|step| step.id == question);
+    let Some((labels, numbers)) = asked.and_then(answers) else { return };
     let is = arm.is.iter().map(|word| (word, place.key("is")));
     let one_of = arm.one_of.iter().flatten().enumerate();
     let one_of = one_of.map(|(number, word)| (word, place.key("one_of").index(number)));
     for (word, at) in is.chain(one_of) {
-        let score = scored && word.parse::<i64>().is_ok_and(|number| (1..=5).contains(&number));
-        if !score && !labels().any(|label| label == word) {
-            let hint = did_you_mean(word, labels());
+        let number = word.parse().is_ok_and(|number| numbers.iter().any(|range| range.contains(&number)));
+        if !number && !labels.contains(&word.as_str()) {
+            let hint = did_you_mean(word, labels.iter().copied());
             compiler.fault(at, format!("\"{word}\" is never the answer to \"{question}\"{hint}"));
         }
+    }
+    for (bound, key) in [(arm.at_least, "at_least"), (arm.at_most, "at_most")] {
+        let Some(bound) = bound else { continue };
+        let message = match &numbers {
+            Some(range) if range.contains(&bound) => continue,
+            Some(range) => {
+                let (least, most) = (range.start(), range.end());
+                format!("{bound} is never the answer to \"{question}\", which is {least} to {most}")
+            }
+            None => format!("the answer to \"{question}\" is no number: test it by `is` or `one_of`"),
+        };
+        compiler.fault(place.key(key), message);
     }
 }
 

@@ -291,9 +291,9 @@ impl<'a> Compiler<'a> {
 
     fn webhook(&mut self, step: &StepDefinition, here: &Pointer) -> Does {
         let url = step.url.clone().unwrap_or_default();
-        let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-        if !host.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/')) {
-            self.fault(here.key("url"), "a webhook needs a `url` that begins with http:// or https://");
+        if !is_address(&url) {
+            let message = "a webhook needs a `url`: http:// or https:// and a host, as in https://crm.example.com/called";
+            self.fault(here.key("url"), message);
         }
         let ms = step.timeout_ms.unwrap_or(3_000);
         if !WEBHOOK_MS.contains(&ms) {
@@ -366,7 +366,10 @@ impl<'a> Compiler<'a> {
             let place = self.used.get(name).cloned().unwrap_or_default();
             self.faults.push(Fault::new(
                 place,
-                format!("the prompt \"{name}\" has no text in \"{language}\": add {language} = \"…\" under [prompt.{name}]"),
+                format!(
+                    "the prompt \"{name}\" has no text in \"{language}\": add {language} = \"…\" under {}",
+                    words::table_of(name)
+                ),
             ));
         }
         (language, languages)
@@ -390,18 +393,39 @@ impl<'a> Compiler<'a> {
 
 /// An extension without anything that ends or divides a SIP URI, or a `sip:` URI with a host (RFC 3261, 19.1).
 fn is_target(target: &str) -> bool {
-    let plain = |text: &str| {
-        !text.is_empty()
-            && !text.contains(|c: char| c.is_whitespace() || c.is_control() || "<>\"".contains(c))
-    };
     match target.strip_prefix("sip:") {
-        None => plain(target) && !target.contains([':', '@']),
+        None => is_plain(target) && !target.contains([':', '@']),
         Some(rest) => {
             let address = rest.split([';', '?']).next().unwrap_or_default();
             let host = address.rsplit('@').next().unwrap_or_default();
-            plain(rest) && !host.is_empty() && !host.starts_with(':') && !address.starts_with('@')
+            is_plain(rest) && !host.is_empty() && !host.starts_with(':') && !address.starts_with('@')
         }
     }
+}
+
+/// An `http` or `https` URL with a host, perhaps with a port (RFC 3986, 3.2).
+fn is_address(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) else {
+        return false;
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let server = authority.rsplit('@').next().unwrap_or_default();
+    let (host, port) = match server.rsplit_once(':') {
+        Some((host, port)) if !server.ends_with(']') => (host, Some(port)),
+        _ => (server, None),
+    };
+    let host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(inside) => inside.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.is_ascii() && !host.contains([':', '[', ']']),
+    };
+    let digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let port = port.is_none_or(|port| digits(port) && port.parse::<u16>().is_ok_and(|port| port > 0));
+    host && port && is_plain(url)
+}
+
+/// Whether it can stand in a URI or a header as it is.
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control() || "<>\"".contains(c))
 }
 
 /// Steps are at most [`STEPS_MAX`]; a longer list was reported and is never conducted.

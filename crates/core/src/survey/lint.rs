@@ -1,12 +1,13 @@
 //! What can be wrong with a survey whose every name is right: steps nobody reaches, paths that
-//! never end, and branches on what comes only after them. What its words say of the scores is read in `polarity`.
+//! never end, and steps that test or speak of what comes only after them. What its words say of the scores is read in `polarity`.
 
 use std::collections::BTreeSet;
 
 use crate::survey::fault::{Fault, Pointer};
-use crate::survey::model::{At, Does, Goto, Step, Subject, Survey};
+use crate::survey::model::{Arm, At, Confirmation, Does, Goto, Step, Subject, Survey, Word};
+use crate::survey::words;
 
-/// Steps that no caller reaches, paths that lead back, and branches too early.
+/// Steps that no caller reaches, paths that lead back, and steps that come too early.
 pub(crate) fn graph(survey: &Survey) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut walk = Walk { survey, reached: BTreeSet::new(), path: Vec::new(), faults: &mut faults };
@@ -26,26 +27,57 @@ pub(crate) fn graph(survey: &Survey) -> Vec<Fault> {
     faults
 }
 
-/// Arms that test what no caller can have said yet, or no step have done.
+/// Steps that test or speak of what no caller can have said yet, or no step have done.
 fn too_early(survey: &Survey) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (at, step) in survey.steps.iter().enumerate() {
-        let Does::Branch(arms) = &step.does else { continue };
-        for (number, arm) in arms.iter().enumerate() {
-            let (tested, key) = match &arm.subject {
-                Subject::Answer(question) => (question, "answer"),
-                Subject::Variable(name) => (name, "variable"),
-            };
-            // A variable that no step sets is there from the beginning.
-            let Some(source) = survey.steps.iter().position(|step| step.id == *tested) else { continue };
+        for (source, place) in sources(survey, at, step) {
             if !leads(survey, source, at) {
-                let place = Pointer::root().key("step").index(at).key("when").index(number).key(key);
-                let message = format!("\"{tested}\" comes only after this branch, or on another path");
+                let id = survey.steps.get(source).map(|step| step.id.as_str()).unwrap_or_default();
+                let message = format!("\"{id}\" comes only after this step, or on another path");
                 faults.push(Fault::new(place, message));
             }
         }
     }
     faults
+}
+
+/// The steps that a step tests or speaks of, each with the place where it does.
+fn sources(survey: &Survey, at: usize, step: &Step) -> Vec<(usize, Pointer)> {
+    let here = Pointer::root().key("step").index(at);
+    let spoken = |say: &[Word]| -> Vec<(usize, Pointer)> {
+        let Some(author) = survey.definition.step.get(at) else { return Vec::new() };
+        let answers = say.iter().enumerate().filter_map(|(number, word)| match word {
+            Word::Answer { question, .. } => {
+                Some((usize::from(*question), words::place(&author.say, &here, number)))
+            }
+            Word::Prompt(_) => None,
+        });
+        answers.collect()
+    };
+    match &step.does {
+        Does::Branch(arms) => {
+            let tested = |(number, arm): (usize, &Arm)| {
+                let (name, key) = match &arm.subject {
+                    Subject::Answer(question) => (question, "answer"),
+                    Subject::Variable(name) => (name, "variable"),
+                };
+                // A variable that no step sets is there from the beginning.
+                let source = survey.steps.iter().position(|step| step.id == *name)?;
+                Some((source, here.key("when").index(number).key(key)))
+            };
+            arms.iter().enumerate().filter_map(tested).collect()
+        }
+        Does::Confirm(Confirmation { of, say, .. }) => {
+            let of = usize::from(*of);
+            let others = spoken(say).into_iter().filter(|(source, _)| *source != of);
+            std::iter::once((of, here.key("of"))).chain(others).collect()
+        }
+        Does::Say { say, .. } => spoken(say),
+        Does::Ask(question) => spoken(&question.say),
+        Does::Record(recorder) => spoken(&recorder.say),
+        Does::Webhook { .. } | Does::Transfer { .. } => Vec::new(),
+    }
 }
 
 /// Whether a caller can come from one step to another.

@@ -8,6 +8,7 @@ mod fields;
 mod library;
 mod lint;
 pub(crate) mod model;
+mod plain;
 mod polarity;
 mod question;
 mod words;
@@ -20,7 +21,7 @@ pub use library::Library;
 pub use model::Survey;
 pub(crate) use words::DIGITS;
 
-use fault::{Fault, Severity, did_you_mean, line_column, locate_toml};
+use fault::{Fault, Severity, line_column, locate_toml};
 
 use crate::ids::SurveyName;
 
@@ -68,26 +69,5 @@ fn locate(source: &str, fault: &Fault) -> Located {
 
 fn unreadable(source: &str, error: &toml::de::Error) -> Located {
     let (line, column) = line_column(source, error.span().map_or(0, |span| span.start));
-    Located { line, column, severity: Severity::Fault, message: plainly(error.message()) }
-}
-
-/// Serde's words about an unknown name, shorter and with the nearest known one.
-#[must_use]
-pub fn plainly(message: &str) -> String {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let kind = if message.starts_with("unknown field") {
-        "key"
-    } else if message.starts_with("unknown variant") {
-        "word"
-    } else {
-        return message.to_owned();
-    };
-    let Some(unknown) = quoted.next() else { return message.to_owned() };
-    let known: Vec<&str> = quoted.collect();
-    let hint = did_you_mean(unknown, known.iter().copied());
-    if hint.is_empty() {
-        format!("unknown {kind} \"{unknown}\"; known here: {}", known.join(", "))
-    } else {
-        format!("unknown {kind} \"{unknown}\"{hint}")
-    }
+    Located { line, column, severity: Severity::Fault, message: plain::plainly(error.message()) }
 }

@@ -1,7 +1,7 @@
 //! What a step says: prompt names and places for answers.
 
 use crate::survey::compile::Compiler;
-use crate::survey::definition::StepDefinition;
+use crate::survey::definition::{OneOrMany, StepDefinition};
 use crate::survey::fault::{Pointer, did_you_mean};
 use crate::survey::model::{At, Part, Word};
 
@@ -18,11 +18,9 @@ pub(crate) fn compile(
     here: &Pointer,
     of: Option<At>,
 ) -> Vec<Word> {
-    let places = here.key("say");
-    let list = matches!(step.say, crate::survey::definition::OneOrMany::Many(_));
     let mut words = Vec::new();
     for (number, text) in step.say.as_slice().iter().enumerate() {
-        let place = if list { places.index(number) } else { places.clone() };
+        let place = self::place(&step.say, here, number);
         match text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
             Some(inside) => words.extend(answer(compiler, inside, &place, of)),
             None => {
@@ -35,6 +33,15 @@ pub(crate) fn compile(
     words
 }
 
+/// Where a step says its word of this number.
+pub(crate) fn place(say: &OneOrMany, here: &Pointer, number: usize) -> Pointer {
+    let say_at = here.key("say");
+    match say {
+        OneOrMany::One(_) => say_at,
+        OneOrMany::Many(_) => say_at.index(number),
+    }
+}
+
 /// Notes that a prompt is used; a fault where neither the survey nor the library has it.
 pub(crate) fn prompt(compiler: &mut Compiler<'_>, name: &str, place: &Pointer) -> bool {
     let known = compiler.definition.prompt.contains_key(name) || compiler.library.texts(name).is_some();
@@ -45,10 +52,21 @@ pub(crate) fn prompt(compiler: &mut Compiler<'_>, name: &str, place: &Pointer) -
         let hint = did_you_mean(name, own.chain(compiler.library.names()));
         compiler.fault(
             place.clone(),
-            format!("there is no prompt \"{name}\"{hint}; give its text under [prompt.{name}]"),
+            format!("there is no prompt \"{name}\"{hint}; give its text under {}", table_of(name)),
         );
     }
     known
+}
+
+/// The table of a prompt's texts, as it is written in TOML.
+pub(crate) fn table_of(prompt: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if !prompt.is_empty() && prompt.chars().all(bare) {
+        format!("[prompt.{prompt}]")
+    } else {
+        // JSON's escapes are TOML's as well.
+        format!("[prompt.{}]", serde_json::Value::from(prompt))
+    }
 }
 
 /// `key`, `label`, `value`, or `QUESTION.key` and so on.

@@ -138,19 +138,27 @@ fn a_webhook_has_an_address_and_a_bounded_wait_and_a_transfer_a_target() {
     for (steps, expected) in [
         (
             r#"{ id = "w", type = "webhook" }"#,
-            vec!["3:1: a webhook needs a `url` that begins with http:// or https://"],
+            vec![
+                "3:1: a webhook needs a `url`: http:// or https:// and a host, as in https://crm.example.com/called",
+            ],
         ),
         (
             r#"{ id = "w", type = "webhook", url = "ftp://example.test" }"#,
-            vec!["3:31: a webhook needs a `url` that begins with http:// or https://"],
+            vec![
+                "3:31: a webhook needs a `url`: http:// or https:// and a host, as in https://crm.example.com/called",
+            ],
         ),
         (
             r#"{ id = "w", type = "webhook", url = "https://" }"#,
-            vec!["3:31: a webhook needs a `url` that begins with http:// or https://"],
+            vec![
+                "3:31: a webhook needs a `url`: http:// or https:// and a host, as in https://crm.example.com/called",
+            ],
         ),
         (
             r#"{ id = "w", type = "webhook", url = "http:///path" }"#,
-            vec!["3:31: a webhook needs a `url` that begins with http:// or https://"],
+            vec![
+                "3:31: a webhook needs a `url`: http:// or https:// and a host, as in https://crm.example.com/called",
+            ],
         ),
         (
             r#"{ id = "w", type = "webhook", url = "http://example.test", timeout_ms = 99 }"#,
@@ -415,5 +423,40 @@ fn a_field_is_refused_in_every_type_of_step_where_it_means_nothing() {
                 "{field} in {step}: {found:?}"
             );
         }
+    }
+}
+
+#[test]
+fn a_value_of_the_wrong_type_is_told_in_plain_words() {
+    let step = "version = 1\n[[step]]\nid = \"a\"\n";
+    let ask = format!("{step}type = \"ask\"\n");
+    for (source, expected) in [
+        ("version = \"1\"".to_owned(), "1:11: this must be a whole number, not text"),
+        ("version = 1.5".to_owned(), "1:11: this must be a whole number, not a fraction"),
+        ("version = {}".to_owned(), "1:11: this must be a whole number, not a table or date"),
+        ("version = -1".to_owned(), "1:11: this must be a whole number from 0 to 4294967295"),
+        ("title = \"x\"".to_owned(), "1:1: key `version` is missing"),
+        ("version = 1\nstep = 3".to_owned(), "2:8: this must be a list, not a number"),
+        ("version = 1\nstep = [3]".to_owned(), "2:9: this must be a table, not a number"),
+        ("version = 1\nprompt = [1]".to_owned(), "2:10: this must be a table, not a list"),
+        ("version = 1\ntitle = true".to_owned(), "2:9: this must be text, not true or false"),
+        (format!("{step}say = \"x\""), "2:1: key `type` is missing"),
+        (format!("{step}type = 3"), "4:8: this must be text"),
+        (format!("{ask}attempts = \"3\""), "5:12: this must be a whole number, not text"),
+        (format!("{ask}attempts = 300"), "5:12: this must be a whole number from 0 to 255"),
+        (format!("{ask}max_seconds = 65536"), "5:15: this must be a whole number from 0 to 65535"),
+        (format!("{ask}opt_in = \"yes\""), "5:10: this must be true or false, not text"),
+        (format!("{ask}say = 3"), "5:7: this must be a prompt name or a list of prompt names"),
+        (
+            format!("{ask}kind = \"star\""),
+            "5:8: unknown word \"star\"; known here: rating, nps, ces, yes_no, choice, digits",
+        ),
+        (
+            format!("{ask}when = [{{ goto = \"end\", at_most = \"5\" }}]"),
+            "5:35: this must be a whole number, not text",
+        ),
+        (format!("{ask}when = [{{ goto = \"end\", is = 5 }}]"), "5:30: this must be text, not a number"),
+    ] {
+        assert_eq!(found(&source), [expected], "{source}");
     }
 }

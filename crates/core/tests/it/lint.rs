@@ -84,75 +84,6 @@ fn a_wrong_name_is_named_with_its_place_and_the_nearest_right_one() {
 }
 
 #[test]
-fn a_branch_tests_only_for_answers_there_can_be() {
-    for (test, expected) in [
-        ("is = \"very_satisfied\"", ""),
-        ("is = \"5\"", ""),
-        ("at_most = 2", ""),
-        (
-            "is = \"verysatisfied\"",
-            "\"verysatisfied\" is never the answer to \"rating\" (did you mean \"very_satisfied\"?)",
-        ),
-        ("is = \"6\"", "\"6\" is never the answer to \"rating\""),
-        ("one_of = [\"neutral\", \"purple\"]", "\"purple\" is never the answer to \"rating\""),
-    ] {
-        let branch = format!(
-            "[[step]]\nid = \"b\"\ntype = \"branch\"\n[[step.when]]\nanswer = \"rating\"\n{test}\ngoto = \"end\"\n\n[[step]]\nid = \"thanks\""
-        );
-        let found = found(&CSAT_SURVEY.replace("[[step]]\nid = \"thanks\"", &branch));
-        let messages: Vec<&str> = found.iter().filter_map(|line| Some(line.split_once(": ")?.1)).collect();
-        assert_eq!(messages.concat(), expected, "{test}");
-    }
-}
-
-#[test]
-fn a_branch_tests_only_what_comes_before_it() {
-    let survey = |tested: &str| {
-        let before = CSAT_SURVEY.split("[[step]]\nid = \"thanks\"").next().unwrap();
-        format!(
-            r#"{before}
-[[step]]
-id = "crm"
-type = "webhook"
-url = "http://127.0.0.1/"
-[[step]]
-id = "b"
-type = "branch"
-[[step.when]]
-{tested}
-goto = "left"
-[[step]]
-id = "right"
-type = "ask"
-kind = "yes_no"
-say = "please_rate"
-next = "end"
-otherwise = "end"
-[[step]]
-id = "left"
-type = "transfer"
-target = "200"
-"#
-        )
-    };
-    for (tested, told) in [
-        ("answer = \"rating\"\nat_most = 2", ""),
-        ("variable = \"crm\"\nis = \"ok\"", ""),
-        ("variable = \"queue\"\nis = \"sales\"", ""),
-        (
-            "answer = \"right\"\nis = \"yes\"",
-            "36:1: \"right\" comes only after this branch, or on another path",
-        ),
-        (
-            "variable = \"left\"\nis = \"ok\"",
-            "36:1: \"left\" comes only after this branch, or on another path",
-        ),
-    ] {
-        assert_eq!(found(&survey(tested)).concat(), told, "{tested}");
-    }
-}
-
-#[test]
 fn a_transfer_goes_to_an_extension_or_to_a_sip_uri_with_a_host() {
     for (target, fine) in [
         ("200", true),
@@ -177,6 +108,45 @@ fn a_transfer_goes_to_an_extension_or_to_a_sip_uri_with_a_host() {
             format!("version = 1\n[[step]]\nid = \"t\"\ntype = \"transfer\"\ntarget = \"{target}\"\n");
         let expected = "5:1: a transfer needs a `target`: a plain extension, or sip:USER@HOST";
         assert_eq!(found(&source), if fine { vec![] } else { vec![expected] }, "{target}");
+    }
+}
+
+#[test]
+fn a_webhook_goes_to_a_url_with_a_host_that_can_be_asked() {
+    for (url, fine) in [
+        ("http://127.0.0.1/", true),
+        ("https://crm.example:65535/called?by=phone#x", true),
+        ("https://user:pass@crm.example:8443", true),
+        ("http://[::1]/x", true),
+        ("http://[2001:db8::1]:8080/x", true),
+        ("https://crm.example?at=12:30", true),
+        ("", false),
+        ("crm.example/called", false),
+        ("HTTPS//crm.example", false),
+        ("http://", false),
+        ("http:///called", false),
+        ("http://?called", false),
+        ("http://:8080/called", false),
+        ("http://user@/called", false),
+        ("http://user@:80/called", false),
+        ("http://crm example/called", false),
+        ("http://crm.example/who called", false),
+        ("http://crm.example/\\tcalled", false),
+        ("http://crm.example/<call>", false),
+        ("http://crm.example:65536/", false),
+        ("http://crm.example:0/", false),
+        ("http://crm.example:/", false),
+        ("http://crm.example:+80/", false),
+        ("http://crm.example:http/", false),
+        ("http://::1/", false),
+        ("http://[::1/", false),
+        ("http://[crm.example]/", false),
+        ("http://[::1]x/", false),
+        ("http://münchen.example/", false),
+    ] {
+        let source = format!("version = 1\n[[step]]\nid = \"w\"\ntype = \"webhook\"\nurl = \"{url}\"\n");
+        let expected = "5:1: a webhook needs a `url`: http:// or https:// and a host, as in https://crm.example.com/called";
+        assert_eq!(found(&source), if fine { vec![] } else { vec![expected] }, "{url}");
     }
 }
 
@@ -272,7 +242,7 @@ fn rating(languages: &[&str], prompts: &str, keys: &str) -> String {
 }
 
 /// What is found, without its place.
-fn said(source: &str) -> Vec<String> {
+pub fn said(source: &str) -> Vec<String> {
     found(source)
         .into_iter()
         .map(|line| line.splitn(3, ':').last().unwrap_or_default().trim().to_owned())
@@ -483,6 +453,25 @@ fn a_prompt_without_a_text_in_a_promised_language_is_missing() {
         found(source),
         ["9:1: the prompt \"hello\" has no text in \"de\": add de = \"…\" under [prompt.hello]"]
     );
+}
+
+#[test]
+fn where_a_prompts_text_belongs_is_shown_as_toml() {
+    for (prompt, table) in [
+        ("hello-2", "[prompt.hello-2]"),
+        ("Say hello", "[prompt.\"Say hello\"]"),
+        ("a.b", "[prompt.\"a.b\"]"),
+        ("grüß", "[prompt.\"grüß\"]"),
+        ("", "[prompt.\"\"]"),
+    ] {
+        let step = format!("[[step]]\nid = \"a\"\ntype = \"say\"\nsay = \"{prompt}\"\n");
+        let fault = format!("there is no prompt \"{prompt}\"; give its text under {table}");
+        assert_eq!(found(&format!("version = 1\n{step}")), [format!("5:1: {fault}")]);
+        assert_eq!(found(&format!("version = 1\n{table}\nen = \"Hello.\"\n{step}")), NOTHING, "as it says");
+        let german = format!("version = 1\nlanguages = [\"de\"]\n{table}\nen = \"Hello.\"\n{step}");
+        let fault = format!("the prompt \"{prompt}\" has no text in \"de\": add de = \"…\" under {table}");
+        assert_eq!(found(&german), [format!("8:1: {fault}")]);
+    }
 }
 
 #[test]

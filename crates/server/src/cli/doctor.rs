@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 
+use aftercall_core::survey::fault::Severity;
 use aftercall_store::Store;
 
 use super::{Exit, World, clock_fault, open};
@@ -145,8 +146,10 @@ async fn tenants(config: &Config, store: &Store) -> Vec<Finding> {
 
 fn surveys(config: &Config) -> Finding {
     let Installation { surveys, faults, .. } = Installation::read(config);
-    if let Some(first) = faults.first() {
-        return fail("surveys", format!("{first}\n`aftercall check` lists all {}", faults.len()));
+    let worst = faults.iter().min_by_key(|fault| fault.at.severity);
+    if let Some(worst) = worst {
+        let finding = if worst.at.severity == Severity::Fault { fail } else { warn };
+        return finding("surveys", format!("{worst}\n`aftercall check` lists all {}", faults.len()));
     }
     let names: Vec<&str> = surveys.iter().map(|survey| survey.name().as_str()).collect();
     ok("surveys", names.join(", "))

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use aftercall_core::stats::WeekStart;
 use aftercall_core::survey::Located;
-use aftercall_core::survey::fault::{Fault, Pointer, Severity, did_you_mean, line_column, locate_toml};
+use aftercall_core::survey::fault::{Fault, Severity, line_column, locate_toml};
 use aftercall_core::{Language, QueueId, SurveyName, TenantId};
 use aftercall_store::Zone;
 use serde_json::Value;
@@ -14,6 +14,7 @@ use serde_json::Value;
 pub mod clean;
 mod environment;
 pub mod http;
+mod named;
 pub mod route;
 pub mod sip;
 mod values;
@@ -24,6 +25,7 @@ pub use route::{AfterCall, Match, Queue, Route, Seen};
 pub use sip::{Peer, PeerAuth, Ports, Rtp, Sip, SipListen, Transport};
 
 use crate::fields::{Fields, parsed, text};
+use crate::secret::Secret;
 use crate::surveys::FileFault;
 
 /// The file that is read when no other is named and it is there.
@@ -68,15 +70,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// What queues say about it.
     pub queues: Vec<Queue>,
-    /// Where it names surveys, for whoever knows which there are.
-    named: Vec<Named>,
-}
-
-/// A survey that the configuration names, and where: line and column.
-#[derive(Debug, Clone)]
-struct Named {
-    place: (usize, usize),
-    survey: SurveyName,
+    /// What the file says, for the places of faults; it may hold passwords.
+    source: Secret,
 }
 
 /// Where ratings are kept.
@@ -165,37 +160,8 @@ impl Config {
         let folder = file.parent().unwrap_or(Path::new("")).to_owned();
         let mut config =
             Self::build(Layers { site, folder, file: Some(file.to_owned()) }).map_err(located)?;
-        let place = |(pointer, survey)| Named { place: locate_toml(source, &pointer), survey };
-        config.named = config.surveys_named().into_iter().map(place).collect();
+        config.source = Secret::new(source);
         Ok(config)
-    }
-
-    fn surveys_named(&self) -> Vec<(Pointer, SurveyName)> {
-        let root = Pointer::root();
-        let default = (root.key("default_survey"), self.default_survey.clone());
-        let routes =
-            self.routes.iter().enumerate().map(|(index, route)| {
-                (root.key("route").index(index).key("application"), route.survey.clone())
-            });
-        let queues = self.queues.iter().enumerate().filter_map(|(index, queue)| {
-            let survey = queue.after_call.as_ref()?.csat_ivr.clone()?;
-            Some((root.key("queue").index(index).key("after_call").key("csat_ivr"), survey))
-        });
-        std::iter::once(default).chain(routes).chain(queues).collect()
-    }
-
-    /// A fault for every survey that the configuration names and that is not among these.
-    #[must_use]
-    pub fn unknown_surveys(&self, known: &[&str]) -> Vec<FileFault> {
-        let file = self.file.clone().unwrap_or_else(|| PathBuf::from(FILE_NAME));
-        let unknown = self.named.iter().filter(|named| !known.contains(&named.survey.as_str()));
-        unknown
-            .map(|Named { place, survey }| {
-                let hint = did_you_mean(survey.as_str(), known.iter().copied());
-                let message = format!("there is no survey \"{survey}\"{hint}: `surveys_dir` has one a file");
-                FileFault { file: file.clone(), at: at(*place, message) }
-            })
-            .collect()
     }
 
     /// Every tenant that the configuration names.
@@ -229,7 +195,7 @@ impl Config {
         let ids_clean =
             fields.required_table("ids", |ids| ids.required("clean", |value| CleanIds::new(&text(value)?)));
         let routes = fields.tables("route", Route::read);
-        let queues = fields.tables("queue", Queue::read);
+        let queues = fields.tables("queue", |queue| Queue::read(queue, ids_clean.as_ref()));
         if let Some(routes) = &routes {
             refuse_twice(fields, "route", routes.iter().map(|route| &route.name));
         }
@@ -253,7 +219,7 @@ impl Config {
             ids_clean: ids_clean?,
             routes: routes?,
             queues: queues?,
-            named: Vec::new(),
+            source: Secret::new(""),
             data_dir,
         })
     }

@@ -111,6 +111,9 @@ impl Sip {
         let external_ip = fields.optional("external_ip", ip);
         let open = fields.required("open", flag);
         let peers = fields.tables("peers", Peer::read);
+        if let Some(peers) = &peers {
+            refuse_same_network(fields, peers);
+        }
         let headers = fields.required_table("headers", header_names);
         let max_calls = fields.required("max_calls", whole(1..=30_000));
         let calls_per_second = fields.required("calls_per_second_per_source", whole(1..=100_000));
@@ -135,6 +138,15 @@ fn refuse_same(fields: &mut Fields<'_, '_>, listen: &[SipListen]) {
     for (index, one) in listen.iter().enumerate().filter(|(_, one)| one.address.port() != 0) {
         if listen.iter().take(index).any(|earlier| earlier == one) {
             fields.fault_in("listen", index, &format!("has `{one}` twice"));
+        }
+    }
+}
+
+/// Two peers of one network: only one of them would ever count.
+fn refuse_same_network(fields: &mut Fields<'_, '_>, peers: &[Peer]) {
+    for (index, one) in peers.iter().enumerate() {
+        if peers.iter().take(index).any(|earlier| earlier.from == one.from) {
+            fields.fault_in("peers", index, &format!("has the network `{}` twice", one.from));
         }
     }
 }

@@ -54,6 +54,129 @@ fn check_says_what_is_wrong_and_exits_with_2() {
 }
 
 #[test]
+fn check_holds_what_the_configuration_names_against_what_is_there() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path().join("here")).unwrap();
+    for (config, expected) in [
+        ("", ""),
+        (
+            "default_survey = \"csat-survye\"",
+            "1:1: there is no survey \"csat-survye\" (did you mean \"csat-survey\"?): `surveys_dir` has one a file",
+        ),
+        ("default_language = \"pt-BR\"", ""),
+        (
+            "default_language = \"tlh\"",
+            "1:1: no survey speaks \"tlh\"; known here: ar, de, en, es, fr, hi, it, pt, ru, zh",
+        ),
+        (
+            "[[route]]\nname = \"a\"\nmatch = {}\napplication = \"ivr:csat-survey\"\nlanguage = \"nl\"",
+            "5:1: no survey speaks \"nl\"; known here: ar, de, en, es, fr, hi, it, pt, ru, zh",
+        ),
+        (
+            "[[queue]]\nname = \"a\"\nlanguage = \"de-AT\"\n[[queue]]\nname = \"b\"\nlanguage = \"pl\"",
+            "6:1: no survey speaks \"pl\"; known here: ar, de, en, es, fr, hi, it, pt, ru, zh",
+        ),
+        ("surveys_dir = \"here\"\nprompts_dir = \"here\"", ""),
+        ("surveys_dir = \"survey\"", "1:1: `surveys_dir`: there is no folder survey"),
+        (
+            "surveys_dir = \"here\"\nprompts_dir = \"/no/where\"",
+            "2:1: `prompts_dir`: there is no folder /no/where",
+        ),
+        (
+            "[http]\ntls = { cert = \"no.pem\", key = \"no.key\" }",
+            "2:1: [http] tls: no.pem: No such file or directory (os error 2)",
+        ),
+    ] {
+        std::fs::write(folder.path().join("aftercall.toml"), config).unwrap();
+        let (code, out, _) = run(folder.path(), "check");
+        let (status, lines) = match expected {
+            "" => (0, String::new()),
+            fault => (2, format!("aftercall.toml:{fault}\n")),
+        };
+        assert_eq!((code, out), (status, lines), "{config}");
+    }
+    assert_eq!(run(folder.path(), "serve").0, 2, "as `check` says");
+    assert!(!folder.path().join("data").exists(), "nothing was made");
+}
+
+#[test]
+fn check_advises_on_surveys_and_recordings_that_nobody_reads() {
+    let folder = Folder::new();
+    for file in [
+        "surveys/.mine.toml.swp",
+        "surveys/README.md",
+        "surveys/good.TOML",
+        "surveys/mine.json",
+        "surveys/mine.toml.bak",
+        "surveys/old/mine.toml",
+        "surveys/other.tml",
+        "prompts/DE/yes.wav",
+        "prompts/en/.hidden",
+        "prompts/en/digit_7.WAV",
+        "prompts/en/Readme.txt",
+        "prompts/en/old/thank_you.wav",
+        "prompts/en/pleas_rate.wav",
+        "prompts/en/thank_you.mp3",
+        "prompts/make/yes.txt",
+        "prompts/nl/yes.wav",
+        "prompts/texts.toml",
+        "prompts/yes.wav",
+    ] {
+        let file = folder.path().join(file);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, "").unwrap();
+    }
+    let expected = [
+        "prompts/DE:1:1: advice: no survey speaks \"DE\" (did you mean \"de\"?): nobody hears this folder",
+        "prompts/en/digit_7.WAV:1:1: advice: nobody reads this: a recording is a file NAME.wav (did you mean \"wav\"?)",
+        "prompts/en/pleas_rate.wav:1:1: advice: no survey plays \"pleas_rate\" in \"en\" (did you mean \"please_rate\"?)",
+        "prompts/en/thank_you.mp3:1:1: advice: nobody reads this: a recording is a file NAME.wav",
+        "prompts/nl:1:1: advice: no survey speaks \"nl\": nobody hears this folder",
+        "prompts/yes.wav:1:1: advice: nobody reads this: a recording is LANGUAGE/NAME.wav",
+        "surveys/good.TOML:1:1: advice: nobody reads this: a survey is a file NAME.toml (did you mean \"toml\"?)",
+        "surveys/mine.json:1:1: advice: nobody reads this: a survey is a file NAME.toml",
+        "surveys/mine.toml.bak:1:1: advice: nobody reads this: a survey is a file NAME.toml",
+        "surveys/other.tml:1:1: advice: nobody reads this: a survey is a file NAME.toml (did you mean \"toml\"?)",
+    ];
+    let (code, out, err) = run(folder.path(), "check");
+    assert_eq!(out.lines().collect::<Vec<_>>(), expected);
+    assert_eq!((code, err.as_str()), (0, "fine: built-in defaults, 1 survey\n"), "advice is no fault");
+    let (_, out, _) = run(folder.path(), "doctor");
+    assert!(out.contains(&format!("warn  surveys         {}", expected[0])), "{out}");
+}
+
+#[test]
+fn a_recording_that_a_survey_plays_in_a_language_of_its_own_is_no_stray() {
+    let folder = Folder::new();
+    let survey = "version = 1\nlanguages = [\"nl\"]\nlanguage = \"nl\"\n[prompt.why]\nnl = \"Waarom?\"\n\n\
+        [[step]]\nid = \"a\"\ntype = \"say\"\nsay = \"why\"\n";
+    for (file, text) in [
+        ("surveys/mine.toml", survey),
+        ("prompts/nl/why.wav", ""),
+        ("prompts/nl/yes.wav", ""),
+        ("prompts/en/why.wav", ""),
+    ] {
+        let file = folder.path().join(file);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    }
+    let (_, out, _) = run(folder.path(), "check");
+    let advice: Vec<&str> = out.lines().filter(|line| line.contains("advice: ")).collect();
+    assert_eq!(advice, ["prompts/en/why.wav:1:1: advice: no survey plays \"why\" in \"en\""]);
+}
+
+#[test]
+fn check_does_not_ask_what_a_faulty_survey_would_have_spoken() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path().join("surveys")).unwrap();
+    std::fs::write(folder.path().join("surveys/mine.toml"), "version = 1\nlanguage = \"nl\"\n").unwrap();
+    std::fs::write(folder.path().join("aftercall.toml"), "default_language = \"nl\"\n").unwrap();
+    let (code, out, _) = run(folder.path(), "check");
+    assert_eq!(code, 2);
+    assert!(out.starts_with("surveys/mine.toml:") && out.lines().count() == 1, "{out}");
+}
+
+#[test]
 fn check_names_every_prompt_that_cannot_be_played_where_it_is_used() {
     let folder = Folder::new();
     std::fs::create_dir(folder.path().join("surveys")).unwrap();

@@ -107,6 +107,20 @@ const FAULTS: &[(&str, &str)] = &[
         "site/aftercall.toml:5:1: `queue` has the same `name` as queue 1",
     ),
     (
+        "[[queue]]\nname = \"PJSIP/sales-0000000a\"\n",
+        "site/aftercall.toml:2:1: `name` is `PJSIP/sales-0000000a`, which `[ids] clean` makes `sales` in every \
+             call: write that",
+    ),
+    (
+        "[ids]\nclean = \"^q-(.+)\"\n[[queue]]\nname = \"sales\"\n[[queue]]\nname = \"q-sales\"\n",
+        "site/aftercall.toml:6:1: `name` is `q-sales`, which `[ids] clean` makes `sales` in every call: write \
+             that",
+    ),
+    (
+        "[sip]\npeers = [{ from = \"10.0.0.0/8\" }, { from = \"10.1.0.0/16\" },\n  { from = \"10.9.9.9/8\" }]\n",
+        "site/aftercall.toml:3:3: `peers` has the network `10.0.0.0/8` twice",
+    ),
+    (
         "[sip]\nexternal_ip = \"${EXTERNAL_IP}\"\n",
         "site/aftercall.toml:2:1: `external_ip` needs the environment variable `EXTERNAL_IP`, which is \
              not set",

@@ -134,7 +134,7 @@ impl Site {
         let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let rtp = free_ports(self.rtp_ports);
         let config = format!(
-            "data_dir = \"data\"\nsurveys_dir = \"surveys\"\nprompts_dir = \"prompts\"\n\
+            "data_dir = \"data\"\n\
              [http]\nlisten = \"127.0.0.1:0\"\n\
              [rtp]\nports = \"{rtp}-{}\"\n{}\n\
              [sip]\nlisten = [\"udp://127.0.0.1:0\", \"tcp://127.0.0.1:0\"]\n{}\n{}",
