@@ -37,6 +37,7 @@ impl Installation {
         faults.extend(unread::surveys(&config.surveys_dir));
         faults.extend(config.unknown_surveys(&surveys));
         faults.extend(config.missing_folders());
+        faults.extend(config.cleaned_queues());
         if let Some(Err(fault)) = config.http.tls.as_ref().map(tls::acceptor) {
             faults.push(config.fault(&Pointer::root().key("http").key("tls"), fault.to_string()));
         }

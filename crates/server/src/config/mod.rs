@@ -195,7 +195,7 @@ impl Config {
         let ids_clean =
             fields.required_table("ids", |ids| ids.required("clean", |value| CleanIds::new(&text(value)?)));
         let routes = fields.tables("route", Route::read);
-        let queues = fields.tables("queue", |queue| Queue::read(queue, ids_clean.as_ref()));
+        let queues = fields.tables("queue", Queue::read);
         if let Some(routes) = &routes {
             refuse_twice(fields, "route", routes.iter().map(|route| &route.name));
         }

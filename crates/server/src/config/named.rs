@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use aftercall_core::survey::fault::{Pointer, did_you_mean, locate_toml};
+use aftercall_core::survey::fault::{Pointer, Severity, did_you_mean, locate_toml};
 use aftercall_core::{Language, SurveyName};
 
 use super::{Config, FILE_NAME, at, to_tree};
@@ -64,6 +64,22 @@ impl Config {
                 self.fault(&Pointer::root().key(key), message)
             })
             .collect()
+    }
+
+    /// Advice on every queue whose name the rule for ids changes: a call that says it exactly so comes from
+    /// another queue. A rule of the site's own may still lead here from a longer name.
+    #[must_use]
+    pub fn cleaned_queues(&self) -> Vec<FileFault> {
+        let cleaned = |name: &str| self.ids_clean.clean(name).filter(|id| *id != name).map(str::to_owned);
+        let advice = |index: usize, name: &str| {
+            let id = cleaned(name)?;
+            let message =
+                format!("`[ids] clean` makes `{id}` of `{name}` in every call: is that the queue you mean?");
+            let mut found = self.fault(&queue_at(index, "name"), message);
+            found.at.severity = Severity::Advice;
+            Some(found)
+        };
+        (0..).zip(&self.queues).filter_map(|(index, queue)| advice(index, queue.name.as_str())).collect()
     }
 
     fn surveys_named(&self) -> Vec<(Pointer, &SurveyName)> {

@@ -4,7 +4,7 @@ use aftercall_core::{Language, QueueId, SurveyName, TenantId};
 use regex::Regex;
 use serde_json::Value;
 
-use super::{CleanIds, values};
+use super::values;
 use crate::fields::{Fields, flag, parsed, text};
 
 /// Calls of a kind, and what they get.
@@ -113,8 +113,8 @@ pub struct AfterCall {
 }
 
 impl Queue {
-    pub(super) fn read(fields: &mut Fields<'_, '_>, clean: Option<&CleanIds>) -> Option<Self> {
-        let name = fields.required("name", queue_name(clean));
+    pub(super) fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let name = fields.required("name", parsed::<QueueId>);
         let tenant = fields.optional("tenant", parsed::<TenantId>);
         let language = fields.optional("language", parsed::<Language>);
         let after_call = fields.table("after_call", |after| {
@@ -128,19 +128,6 @@ impl Queue {
             language: language?,
             after_call: after_call?,
         })
-    }
-}
-
-/// A queue's name as calls have it, whose ids are cleaned.
-fn queue_name(clean: Option<&CleanIds>) -> impl Fn(&Value) -> Result<QueueId, String> {
-    move |value| {
-        let name = parsed::<QueueId>(value)?;
-        match clean.and_then(|clean| clean.clean(name.as_str())) {
-            Some(id) if id != name.as_str() => {
-                Err(format!("is `{name}`, which `[ids] clean` makes `{id}` in every call: write that"))
-            }
-            _ => Ok(name),
-        }
     }
 }
 

@@ -107,16 +107,6 @@ const FAULTS: &[(&str, &str)] = &[
         "site/aftercall.toml:5:1: `queue` has the same `name` as queue 1",
     ),
     (
-        "[[queue]]\nname = \"PJSIP/sales-0000000a\"\n",
-        "site/aftercall.toml:2:1: `name` is `PJSIP/sales-0000000a`, which `[ids] clean` makes `sales` in every \
-             call: write that",
-    ),
-    (
-        "[ids]\nclean = \"^q-(.+)\"\n[[queue]]\nname = \"sales\"\n[[queue]]\nname = \"q-sales\"\n",
-        "site/aftercall.toml:6:1: `name` is `q-sales`, which `[ids] clean` makes `sales` in every call: write \
-             that",
-    ),
-    (
         "[sip]\npeers = [{ from = \"10.0.0.0/8\" }, { from = \"10.1.0.0/16\" },\n  { from = \"10.9.9.9/8\" }]\n",
         "site/aftercall.toml:3:3: `peers` has the network `10.0.0.0/8` twice",
     ),
@@ -128,6 +118,26 @@ const FAULTS: &[(&str, &str)] = &[
     ("data_dir = \"a\"\ndata_dir = \"b\"\n", "site/aftercall.toml:2:1: duplicate key"),
     ("data_dir = \"a\n", "site/aftercall.toml:1:14: invalid basic string, expected `\"`"),
 ];
+
+#[test]
+fn a_queue_whose_name_the_rule_for_ids_changes_is_asked_about() {
+    for (source, expected) in [
+        ("[[queue]]\nname = \"sales\"\n", ""),
+        (
+            "[[queue]]\nname = \"PJSIP/sales-0000000a\"\n",
+            "site/aftercall.toml:2:1: advice: `[ids] clean` makes `sales` of `PJSIP/sales-0000000a` in every call: \
+             is that the queue you mean?",
+        ),
+        (
+            "[ids]\nclean = \"^q-(.+)\"\n[[queue]]\nname = \"sales\"\n[[queue]]\nname = \"q-sales\"\n",
+            "site/aftercall.toml:6:1: advice: `[ids] clean` makes `sales` of `q-sales` in every call: is that the \
+             queue you mean?",
+        ),
+    ] {
+        let advice = read(source).unwrap().cleaned_queues();
+        assert_eq!(advice.iter().map(ToString::to_string).collect::<String>(), expected, "{source}");
+    }
+}
 
 #[test]
 fn each_fault_has_its_file_line_and_column_and_says_what_to_do() {
