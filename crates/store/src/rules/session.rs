@@ -64,9 +64,6 @@ impl Known {
         }
         let standing = self.standing(answered);
         let news = matches!(standing, Standing::First | Standing::Amends);
-        if standing == Standing::First && reach(answered.state) >= ANSWERED {
-            self.take_over(&answered.session);
-        }
         if let Some(offer) = self.own_offer(&answered.session, answered.at).filter(|_| news) {
             // Consent to be asked is no answer yet.
             if reach(answered.state) >= ANSWERED {
@@ -166,18 +163,6 @@ impl Known {
 
     fn has_ended(&self, session: &Session) -> bool {
         self.offer.as_ref().is_some_and(|offer| offer.session == session.id && offer.ended_at.is_some())
-    }
-
-    /// Of two sessions of one call, the first of which had not ended when the second began (its caller vanished
-    /// without a word), the one that got the call's first answer is the one that the funnel tells of.
-    fn take_over(&mut self, session: &Session) {
-        if let Some(offer) = &mut self.offer
-            && offer.session != session.id
-            && offer.answered_at.is_none()
-        {
-            let put = put_to_caller(session, offer.offered_at);
-            *offer = Offer { started_at: offer.started_at, ..put };
-        }
     }
 
     /// The call's offer if it is this session's. A session that speaks must have been offered, so
