@@ -97,9 +97,9 @@ pub(crate) fn whole_number(text: &str) -> Option<i64> {
     text.parse().ok().or(is_long.then_some(i64::MAX))
 }
 
-/// Whether a key during a confirmation means anything.
-pub(crate) fn hears_keys(confirmation: &Confirmation) -> bool {
-    confirmation.change.is_some() || confirmation.interruptible
+/// The key that repeats what is said of an answer: the one that repeats its question.
+pub(crate) fn repeat_key(survey: &Survey, confirmation: &Confirmation) -> Option<Key> {
+    survey.question(confirmation.of).map(|(_, question)| question.repeat)
 }
 
 /// Whether a confirmation waits for a key.
@@ -169,7 +169,9 @@ impl Speech<'_> {
                 match confirmation.change {
                     None => Act::Say { say, interruptible: confirmation.interruptible },
                     Some(change) => Act::Ask(Asked {
-                        keys: self.confirm_keys(confirmation, change),
+                        keys: std::iter::once(change)
+                            .chain(repeat_key(self.survey, confirmation).filter(|repeat| *repeat != change))
+                            .collect(),
                         question: step.id.clone(),
                         say,
                         interruptible: confirmation.interruptible,
@@ -192,13 +194,6 @@ impl Speech<'_> {
             // A question is said by `ask`; a branch takes no turn.
             Does::Ask(_) | Does::Branch(_) => Act::Say { say: Vec::new(), interruptible: false },
         }
-    }
-
-    /// The key that changes the answer, and the one that repeats what is said about it.
-    fn confirm_keys(&self, confirmation: &Confirmation, change: Key) -> Vec<Key> {
-        let repeat = self.survey.question(confirmation.of).map(|(_, question)| question.repeat);
-        let repeat = repeat.filter(|repeat| *repeat != change);
-        std::iter::once(change).chain(repeat).collect()
     }
 
     fn say(&self, words: &[Word]) -> Vec<Spoken> {

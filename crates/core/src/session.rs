@@ -312,25 +312,19 @@ impl Session {
         let Some(step) = survey.step(at) else { return };
         let Does::Confirm(confirmation) = &step.does else { return };
         match confirmation.change {
+            None if !confirmation.interruptible => {}
             Some(change) if change == key => {
                 let before = self.asked.iter().position(|&asked| asked == confirmation.of);
                 self.asked.truncate(before.unwrap_or(self.asked.len()));
                 self.asked.push(confirmation.of);
                 self.ask_again(confirmation.of, 1, Lead::Question, survey, effects);
             }
-            _ if self.repeats(confirmation.of, key, survey) && answer::hears_keys(confirmation) => {
+            _ if answer::repeat_key(survey, confirmation) == Some(key) => {
                 self.enter(State::Confirming { step: at }, survey, effects);
             }
             // Any other key says that the answer stands.
-            Some(_) => self.go(step.next, survey, effects),
-            None if confirmation.interruptible => self.go(step.next, survey, effects),
-            None => {}
+            _ => self.go(step.next, survey, effects),
         }
-    }
-
-    /// Whether the key repeats the prompts about this question.
-    fn repeats(&self, question: At, key: Key, survey: &Survey) -> bool {
-        survey.question(question).is_some_and(|(_, question)| question.repeat == key)
     }
 
     fn go_on(&mut self, at: At, survey: &Survey, effects: &mut Vec<Effect>) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aftercall_core::survey::fault::{Pointer, Severity};
+use tokio_rustls::TlsAcceptor;
 
 use crate::api::tls;
 use crate::config::Config;
@@ -11,12 +12,13 @@ use crate::surveys::{FileFault, Surveys};
 use crate::unread;
 
 /// What was found: what can be used, and what is wrong.
-#[derive(Debug)]
 pub struct Installation {
     /// The surveys that are sound.
     pub surveys: Arc<Surveys>,
     /// The recordings they need.
     pub prompts: Arc<Prompts>,
+    /// The certificate to serve the API with, where one is configured and sound.
+    pub tls: Option<TlsAcceptor>,
     /// Everything that is wrong or worth a look, in the order of the files.
     pub faults: Vec<FileFault>,
 }
@@ -38,11 +40,12 @@ impl Installation {
         faults.extend(config.unknown_surveys(&surveys));
         faults.extend(config.missing_folders());
         faults.extend(config.cleaned_queues());
-        if let Some(Err(fault)) = config.http.tls.as_ref().map(tls::acceptor) {
+        let tls = config.http.tls.as_ref().map(tls::acceptor).transpose().unwrap_or_else(|fault| {
             faults.push(config.fault(&Pointer::root().key("http").key("tls"), fault.to_string()));
-        }
+            None
+        });
         faults.sort();
-        Self { surveys: Arc::new(surveys), prompts: Arc::new(prompts), faults }
+        Self { surveys: Arc::new(surveys), prompts: Arc::new(prompts), tls, faults }
     }
 
     /// Whether something must be mended before calls can be taken.

@@ -48,6 +48,14 @@ impl fmt::Display for FileFault {
     }
 }
 
+impl FileFault {
+    /// Of a file as a whole.
+    #[must_use]
+    pub fn of_file(file: &Path, severity: Severity, message: String) -> Self {
+        Self { file: file.to_owned(), at: Located { line: 1, column: 1, severity, message } }
+    }
+}
+
 impl Surveys {
     /// Reads `NAME.toml` in the folder, and the survey that ships unless a file replaces it.
     /// A folder that is not there holds no surveys. Faulty surveys are left out and reported.
@@ -142,8 +150,5 @@ fn read(file: &Path) -> io::Result<String> {
 }
 
 fn whole(file: &Path, message: String) -> FileFault {
-    FileFault {
-        file: file.to_owned(),
-        at: Located { line: 1, column: 1, severity: Severity::Fault, message },
-    }
+    FileFault::of_file(file, Severity::Fault, message)
 }

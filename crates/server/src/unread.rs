@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use aftercall_core::survey::Library;
 use aftercall_core::survey::fault::{Severity, did_you_mean};
-use aftercall_core::survey::{Library, Located};
 
 use crate::surveys::{FileFault, Surveys};
 
@@ -101,8 +101,5 @@ fn meant(path: &Path, wanted: &str) -> String {
 }
 
 fn advice(path: &Path, message: String) -> FileFault {
-    FileFault {
-        file: path.to_owned(),
-        at: Located { line: 1, column: 1, severity: Severity::Advice, message },
-    }
+    FileFault::of_file(path, Severity::Advice, message)
 }

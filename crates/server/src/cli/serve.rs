@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Exit, World, clock_fault, open};
 use crate::aftermath;
 use crate::api::listen::{self, Listener};
-use crate::api::{self, Api, Parts, auth, tls};
+use crate::api::{self, Api, Parts, auth};
 use crate::config::{Config, Database};
 use crate::doors::sip::{self, OpenDoor};
 use crate::installation::Installation;
@@ -44,7 +44,6 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
         .with_context(|| format!("{}: the data folder cannot be made", config.data_dir.display()))?;
     let store = open(&config).await?;
     place_tenants(&config, &store, world).await?;
-    let tls = config.http.tls.as_ref().map(tls::acceptor).transpose()?;
     let http = config.http.listen;
     let listener = TcpListener::bind(http).await.with_context(|| {
         format!("{http}: the API cannot listen there (is aftercall running already?): `aftercall doctor`")
@@ -91,7 +90,7 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
         tracing::info!("stopping: no more calls; those that are on may end");
         door.close().await;
     };
-    let listener = Listener { tcp: listener, tls };
+    let listener = Listener { tcp: listener, tls: installation.tls };
     tokio::join!(listen::serve(listener, router, &config.http, metrics, stop.clone()), calls);
     tracing::info!("writing what was said");
     writer_task.drain().await;

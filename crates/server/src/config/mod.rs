@@ -245,13 +245,8 @@ struct Layers {
 
 /// Two entries of the same name: only the first would ever count.
 fn refuse_twice<T: PartialEq>(fields: &mut Fields<'_, '_>, list: &str, names: impl Iterator<Item = T>) {
-    let mut seen = Vec::new();
-    for (index, name) in names.enumerate() {
-        if let Some(first) = seen.iter().position(|earlier| *earlier == name) {
-            let message = format!("has the same `name` as {list} {}", first + 1);
-            fields.fault_in(list, index, &message);
-        }
-        seen.push(name);
+    for (index, first) in values::repeated(names) {
+        fields.fault_in(list, index, &format!("has the same `name` as {list} {}", first + 1));
     }
 }
 

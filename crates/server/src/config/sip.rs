@@ -9,7 +9,7 @@ use aftercall_wire::identity::Names;
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::values;
+use super::values::{self, repeated};
 use crate::fields::{Fields, flag, parsed, text, whole};
 use crate::secret::Secret;
 
@@ -135,19 +135,17 @@ impl Sip {
 
 /// Two listeners on one address: the second could not be opened. Port 0 is another one each time.
 fn refuse_same(fields: &mut Fields<'_, '_>, listen: &[SipListen]) {
-    for (index, one) in listen.iter().enumerate().filter(|(_, one)| one.address.port() != 0) {
-        if listen.iter().take(index).any(|earlier| earlier == one) {
-            fields.fault_in("listen", index, &format!("has `{one}` twice"));
+    for (index, _) in repeated(listen.iter()) {
+        if listen[index].address.port() != 0 {
+            fields.fault_in("listen", index, &format!("has `{}` twice", listen[index]));
         }
     }
 }
 
 /// Two peers of one network: only one of them would ever count.
 fn refuse_same_network(fields: &mut Fields<'_, '_>, peers: &[Peer]) {
-    for (index, one) in peers.iter().enumerate() {
-        if peers.iter().take(index).any(|earlier| earlier.from == one.from) {
-            fields.fault_in("peers", index, &format!("has the network `{}` twice", one.from));
-        }
+    for (index, _) in repeated(peers.iter().map(|peer| peer.from)) {
+        fields.fault_in("peers", index, &format!("has the network `{}` twice", peers[index].from));
     }
 }
 

@@ -75,3 +75,16 @@ pub(super) fn header_name(text: &str) -> Result<String, String> {
     }
     Ok(text.to_ascii_lowercase())
 }
+
+/// The places of entries that were there before, each with the place of the first one like it.
+pub(super) fn repeated<T: PartialEq>(entries: impl Iterator<Item = T>) -> Vec<(usize, usize)> {
+    let entries: Vec<T> = entries.collect();
+    let first = |entry: &T| entries.iter().position(|earlier| earlier == entry);
+    entries
+        .iter()
+        .map(first)
+        .enumerate()
+        .filter_map(|(at, first)| Some((at, first?)))
+        .filter(|(at, first)| first < at)
+        .collect()
+}

@@ -24,14 +24,14 @@ macro_rules! rating_columns {
     };
 }
 
-/// A rating as a JSON object.
-macro_rules! rating_json {
-    () => {
-        "json_object('id', id, 'call_id', call_id, 'agent_id', agent_id, 'queue_id', queue_id, \
-         'score', score, 'comment', comment, 'created_at', created_at, 'key', key, \
-         'survey', survey, 'survey_version', survey_version, 'channel', channel, \
-         'language', language, 'session_id', session_id, 'question', question, \
-         'revision', revision, 'flags', flags)"
+/// A row as a JSON object of these columns.
+macro_rules! row_json {
+    ($first:ident $(, $column:ident)*) => {
+        concat!(
+            "json_object('", stringify!($first), "', ", stringify!($first),
+            $(", '", stringify!($column), "', ", stringify!($column),)*
+            ")"
+        )
     };
 }
 
@@ -124,20 +124,22 @@ statements! {
     /// row by itself costs a hand-over between threads. No row: there is no such tenant.
     KNOWN = concat!(
         "SELECT time_zone,
-         (SELECT json_group_array(", rating_json!(), ") FROM cc_csat
+         (SELECT json_group_array(",
+        row_json!(id, call_id, agent_id, queue_id, score, comment, created_at, key, survey, survey_version,
+            channel, language, session_id, question, revision, flags),
+        ") FROM cc_csat
           WHERE tenant_id = ?1 AND call_id IN (SELECT value FROM jsonb_each(?2))) AS ratings,
          (SELECT json_group_array(call_id) FROM cc_csat_log
           WHERE tenant_id = ?1 AND op = 'deleted'
           AND call_id IN (SELECT value FROM jsonb_each(?2))) AS erased,
-         (SELECT json_group_array(json_object('call_id', call_id, 'session_id', session_id,
-            'agent_id', agent_id, 'queue_id', queue_id, 'survey', survey,
-            'survey_version', survey_version, 'channel', channel, 'language', language,
-            'state', state, 'reason', reason, 'offered_at', offered_at, 'started_at', started_at,
-            'answered_at', answered_at, 'ended_at', ended_at)) FROM cc_csat_offers
+         (SELECT json_group_array(",
+        row_json!(call_id, session_id, agent_id, queue_id, survey, survey_version, channel, language, state,
+            reason, offered_at, started_at, answered_at, ended_at),
+        ") FROM cc_csat_offers
           WHERE tenant_id = ?1 AND call_id IN (SELECT value FROM jsonb_each(?2))) AS offers,
-         (SELECT json_group_array(json_object('call_id', call_id, 'question', question,
-            'session_id', session_id, 'key', key, 'score', score, 'value', value, 'main', main,
-            'answered_at', answered_at)) FROM cc_csat_answers
+         (SELECT json_group_array(",
+        row_json!(call_id, question, session_id, key, score, value, main, answered_at),
+        ") FROM cc_csat_answers
           WHERE tenant_id = ?1 AND call_id IN (SELECT value FROM jsonb_each(?3))) AS answers
          FROM cc_tenants WHERE tenant_id = ?1"
     );

@@ -78,24 +78,12 @@ impl Incoming<'_> {
             called: self.facts.first_called.as_deref(),
             header: &header,
         };
-        let plan = plan(&self.facts, &seen, &self.peer, config, surveys)?;
-        Some(match plan {
-            Plan::Ask(chosen) => Plan::Ask(self.with_variables(chosen)),
-            none => none,
-        })
-    }
-
-    /// With what the survey lists in `variables` and the call says; a stranger's word is none.
-    fn with_variables(&self, mut chosen: Chosen) -> Chosen {
-        if let Standing::Peer(_) = self.request.standing {
-            let headers = self.request.pairs();
-            for name in &chosen.survey.definition().variables {
-                if let Some(value) = identity::variable(name, &self.request.request_uri, &headers) {
-                    chosen.variables.entry(name.clone()).or_insert(value);
-                }
-            }
-        }
-        chosen
+        // A stranger's word is none.
+        let said = |name: &str| match self.request.standing {
+            Standing::Peer(_) => identity::variable(name, &self.request.request_uri, &self.request.pairs()),
+            Standing::Stranger => None,
+        };
+        plan(&self.facts, &seen, &said, &self.peer, config, surveys)
     }
 
     /// Who calls, as far as that is to be known.

@@ -52,11 +52,12 @@ pub(super) struct Chosen {
 }
 
 /// Decides (csat.md, 2.8): a survey asked for on the call, else the queue's, else the first matching
-/// route's, else the one named like the called user, else the default. `peer` is the tenant whose
-/// calls come from that peer.
+/// route's, else the one named like the called user, else the default. `said` is what the call says of a
+/// variable of the survey's own, `peer` the tenant whose calls come from that peer.
 pub(super) fn plan(
     facts: &Facts,
     seen: &Seen<'_>,
+    said: &dyn Fn(&str) -> Option<String>,
     peer: &TenantId,
     config: &Config,
     surveys: &Surveys,
@@ -89,7 +90,7 @@ pub(super) fn plan(
         .chain(&config.default_language)
         .find_map(|asked| survey.speaks(asked))
         .cloned();
-    let variables = variables(facts, survey.spoken(language.as_ref()));
+    let variables = variables(facts, said, &survey, language.as_ref());
     Some(Plan::Ask(Chosen { tenant, survey, language, variables }))
 }
 
@@ -97,16 +98,23 @@ fn queue_of<'c>(config: &'c Config, tenant: &TenantId, name: &QueueId) -> Option
     config.queues.iter().find(|queue| queue.name == *name && queue.tenant == *tenant)
 }
 
-fn variables(facts: &Facts, language: &Language) -> BTreeMap<String, String> {
-    let given = [
+fn variables(
+    facts: &Facts,
+    said: &dyn Fn(&str) -> Option<String>,
+    survey: &Survey,
+    language: Option<&Language>,
+) -> BTreeMap<String, String> {
+    let own = survey.definition().variables.iter().map(|name| (name.as_str(), said(name)));
+    let known = [
         ("agent", facts.agent.as_ref().map(AgentId::to_string)),
         ("called", facts.first_called.clone()),
         ("channel", Some(super::CHANNEL.to_owned())),
-        ("language", Some(language.to_string())),
+        ("language", Some(survey.spoken(language).to_string())),
         ("queue", facts.queue.as_ref().map(QueueId::to_string)),
         ("skill", facts.skill.clone()),
     ];
-    given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    // What is known of every call goes before what the survey calls so.
+    own.chain(known).filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 #[cfg(test)]
@@ -180,7 +188,7 @@ csat_enabled = false
         let header = |name: &str| (name == "x-site").then_some(site).flatten();
         let user = facts.called.as_deref();
         let seen = Seen { to_user: user, from_user: None, request_user: user, called: None, header: &header };
-        match plan(facts, &seen, &TenantId::default(), &config, &surveys()).unwrap() {
+        match plan(facts, &seen, &|_| None, &TenantId::default(), &config, &surveys()).unwrap() {
             Plan::Suppress { tenant, reason } => format!("{tenant} -{reason}"),
             Plan::Ask(chosen) => {
                 let language = chosen.language.map(|language| language.to_string()).unwrap_or_default();
