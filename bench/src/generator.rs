@@ -244,7 +244,7 @@ impl Generator {
             let number = self.placed;
             self.placed += 1;
             let socket = self.ports.open()?;
-            let offer = sdp::offer(socket.local_addr()?);
+            let offer = sdp::offer(socket.local_addr()?, sdp::EVENTS_OFFERED);
             let parties = Parties {
                 target: format!("sip:{}@{}", self.line.user, self.line.target),
                 local: self.local,

@@ -19,11 +19,11 @@ pub struct Answer {
     pub events: Option<PayloadType>,
 }
 
-/// An offer of mu-law and telephone events in packets of 20 ms, heard at `local`.
+/// An offer of mu-law, and of telephone events by this number, in packets of 20 ms, heard at `local`.
 #[must_use]
-pub fn offer(local: SocketAddr) -> String {
+pub fn offer(local: SocketAddr, events: PayloadType) -> String {
     let family = if local.is_ipv6() { "IP6" } else { "IP4" };
-    let (ip, port, events) = (local.ip(), local.port(), EVENTS_OFFERED.number());
+    let (ip, port, events) = (local.ip(), local.port(), events.number());
     format!(
         "v=0\r\no=bench 1 1 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n\
          m=audio {port} RTP/AVP 0 {events}\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:{events} telephone-event/8000\r\n\
@@ -114,7 +114,7 @@ mod tests {
         for local in ["127.0.0.1:30000", "[::1]:30002"] {
             let local = local.parse().unwrap();
             let expected = Answer { remote: local, events: Some(EVENTS_OFFERED) };
-            assert_eq!(answer(&offer(local)), Some(expected));
+            assert_eq!(answer(&offer(local, EVENTS_OFFERED)), Some(expected));
         }
         assert_eq!(EVENTS_OFFERED.number(), 101);
     }

@@ -94,6 +94,9 @@ enum Saying {
     Thanks,
 }
 
+/// Another number than the caller offers.
+const EVENTS: PayloadType = PayloadType::new(97).unwrap();
+
 const PROMPT_PACKETS: u8 = 100;
 const THANKS_PACKETS: u8 = 10;
 
@@ -144,7 +147,7 @@ impl World {
         let rtp = bind((Ipv4Addr::LOCALHOST, 0).into(), 1 << 16).unwrap();
         let offer = sdp::answer(invite.body).unwrap();
         rtp.connect(offer.remote).unwrap();
-        let body = sdp::offer(rtp.local_addr().unwrap()).replace("101", "97");
+        let body = sdp::offer(rtp.local_addr().unwrap(), EVENTS);
         let here = self.sip.local_addr().unwrap();
         let tail = format!(
             "Contact: <sip:survey@{here}>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
@@ -161,7 +164,7 @@ impl World {
                 invite.header(Name::From).unwrap(),
             )
         };
-        let keys = Receiver::new(PayloadType::new(97).unwrap());
+        let keys = Receiver::new(EVENTS);
         let (bye, options) = (request("BYE", 2), request("OPTIONS", 1));
         self.calls.insert(id, Call { peer, rtp, keys, sent: 0, saying: (Saying::Prompt, 0), bye, options });
     }
