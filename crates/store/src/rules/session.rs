@@ -64,6 +64,9 @@ impl Known {
         }
         let standing = self.standing(answered);
         let news = matches!(standing, Standing::First | Standing::Amends);
+        if standing == Standing::First && reach(answered.state) >= ANSWERED {
+            self.take_over(answered);
+        }
         if let Some(offer) = self.own_offer(&answered.session, answered.at).filter(|_| news) {
             // Consent to be asked is no answer yet.
             if reach(answered.state) >= ANSWERED {
@@ -163,6 +166,19 @@ impl Known {
 
     fn has_ended(&self, session: &Session) -> bool {
         self.offer.as_ref().is_some_and(|offer| offer.session == session.id && offer.ended_at.is_some())
+    }
+
+    /// Of two sessions of one call, the first of which had not ended when the second began (its caller vanished
+    /// without a word), the one that got the call's first answer is the one that the funnel tells of. When it
+    /// started was not kept, but it has.
+    fn take_over(&mut self, answered: &Answered) {
+        if let Some(offer) = &mut self.offer
+            && offer.session != answered.session.id
+            && offer.answered_at.is_none()
+        {
+            let started_at = offer.started_at.or_else(|| Some(to_micros(answered.at)));
+            *offer = Offer { started_at, ..put_to_caller(&answered.session, offer.offered_at) };
+        }
     }
 
     /// The call's offer if it is this session's. A session that speaks must have been offered, so

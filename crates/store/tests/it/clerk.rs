@@ -151,9 +151,13 @@ impl Card {
             return "Gone".to_owned();
         }
         let funnel = self.offer.get_or_insert_with(|| Funnel::new(session, second));
+        let old = self.answers.get(&main).copied();
+        if old.is_none() && funnel.session != session && funnel.answered.is_none() {
+            let started = funnel.started.or(Some(second));
+            *funnel = Funnel { started, ..Funnel::new(session, funnel.offered) };
+        }
         let own = funnel.session == session;
         let over = own && funnel.ended.is_some();
-        let old = self.answers.get(&main).copied();
         let (mine, news) = match old {
             None => (true, true),
             Some((theirs, ..)) if theirs != session => (false, false),

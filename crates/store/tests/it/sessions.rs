@@ -250,6 +250,41 @@ async fn a_call_that_came_to_nothing_may_be_offered_once_more_and_one_that_answe
 }
 
 #[tokio::test]
+async fn of_two_sessions_of_a_call_at_once_the_one_that_was_answered_is_the_one_that_counts() {
+    let home = Home::new();
+    let store = home.open().await;
+    let (s1, s2) = (session("c1", "s1"), session("c1", "s2"));
+    let told = write(
+        &store,
+        vec![
+            offered(&s1, 0),
+            started(&s1, 1),
+            // The first caller vanished without a word; the PBX called again.
+            offered(&s2, 2),
+            started(&s2, 3),
+            answered(&s2, 4, 4),
+            ended(&s1, OfferState::NoInput, None, 5),
+            ended(&s2, OfferState::Completed, None, 6),
+            answered(&s1, 1, 7),
+        ],
+    )
+    .await;
+    assert_eq!(told[5..7], ["OtherSession", "Recorded"]);
+    assert_eq!(funnel(&store, "c1").await, "completed - s2 0 1 4 6");
+    // Also where the first was over by the time of the answer, but not of the offer.
+    let (s3, s4) = (session("c2", "s3"), session("c2", "s4"));
+    let all = vec![
+        offered(&s3, 0),
+        offered(&s4, 1),
+        ended(&s3, OfferState::Abandoned, None, 2),
+        answered(&s4, 4, 3),
+        ended(&s4, OfferState::Completed, None, 4),
+    ];
+    write(&store, all).await;
+    assert_eq!(funnel(&store, "c2").await, "completed - s4 0 3 3 4");
+}
+
+#[tokio::test]
 async fn answers_beside_the_rating_are_kept_amended_and_repeated_by_themselves() {
     let home = Home::new();
     let store = home.open().await;

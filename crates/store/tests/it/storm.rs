@@ -277,7 +277,7 @@ fn what_sessions_tell_and_what_is_posted_may_be_written_again_and_nothing_change
     storms(storm(), async |ground, steps, _| {
         let mut events = timed(&steps);
         events.retain(|(event, _)| !matches!(event, Event::Put { .. } | Event::Erased { .. }));
-        begun_by_their_offers(&mut events);
+        as_sessions_live(&mut events);
         let tenant = ground.tenant().await;
         ground.write(&events, &tenant).await;
         let state = ground.state(&tenant).await;
@@ -286,17 +286,35 @@ fn what_sessions_tell_and_what_is_posted_may_be_written_again_and_nothing_change
     });
 }
 
-/// Leaves sessions as they are in life: offered first, and once.
-fn begun_by_their_offers(events: &mut Vec<(Event, i64)>) {
-    let mut offers = BTreeMap::new();
-    events.retain(|(event, second)| match event {
-        Event::Offered { call, session, .. } => {
-            *offers.entry((*call, *session)).or_insert(*second) == *second
+/// Leaves sessions as they are in life: offered first, and once, and silent behind their ending but for repeats of
+/// what they said before.
+fn as_sessions_live(events: &mut Vec<(Event, i64)>) {
+    let (mut offers, mut over, mut unsaid) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+    events.retain(|(event, second)| {
+        let said = match event {
+            Event::Offered { call, session, .. } => {
+                *offers.entry((*call, *session)).or_insert(*second) == *second
+            }
+            Event::Started { call, session }
+            | Event::Answered { call, session, .. }
+            | Event::Ended { call, session, .. } => {
+                let who = (*call, *session);
+                offers.contains_key(&who) && over.get(&who).is_none_or(|over| second <= over)
+            }
+            Event::Posted { .. } | Event::Put { .. } | Event::Erased { .. } => true,
+        };
+        let said = said && !unsaid.contains(second);
+        match event {
+            Event::Ended { call, session, .. } if said => {
+                over.entry((*call, *session)).or_insert(*second);
+            }
+            // Nor will it be repeated.
+            _ if !said => {
+                unsaid.insert(*second);
+            }
+            _ => {}
         }
-        Event::Started { call, session }
-        | Event::Answered { call, session, .. }
-        | Event::Ended { call, session, .. } => offers.contains_key(&(*call, *session)),
-        Event::Posted { .. } | Event::Put { .. } | Event::Erased { .. } => true,
+        said
     });
 }
 
