@@ -37,7 +37,8 @@ pub(crate) struct Leg {
     latch: Latch,
     speaker: Speaker,
     reception: Reception,
-    keys: Option<Receiver>,
+    /// Apart: it is larger than all the rest, and most packets are no keys.
+    keys: Option<Box<Receiver>>,
     recorder: Recorder,
     partner: Option<LegId>,
     /// When something of the peer came last, or when we began to wait for it.
@@ -78,7 +79,7 @@ impl Leg {
             latch: Latch::new(agreed.named_remote()),
             speaker: Speaker::new(beginning, tick),
             reception: Reception::default(),
-            keys: agreed.events.map(Receiver::new),
+            keys: receiver(&agreed),
             recorder: Recorder::Idle,
             partner: None,
             alive: now,
@@ -93,7 +94,7 @@ impl Leg {
     pub(crate) fn update(&mut self, agreed: Agreed, now: Duration) {
         self.latch.rename(agreed.named_remote());
         if agreed.events != self.agreed.events {
-            self.keys = agreed.events.map(Receiver::new);
+            self.keys = receiver(&agreed);
         }
         if agreed.direction.sends() && agreed.direction != self.agreed.direction {
             self.alive = now;
@@ -350,6 +351,10 @@ impl Leg {
             self.stats.events_dropped += 1;
         }
     }
+}
+
+fn receiver(agreed: &Agreed) -> Option<Box<Receiver>> {
+    agreed.events.map(|events| Box::new(Receiver::new(events)))
 }
 
 fn transcode(from: Codec, to: Codec, payload: &mut [u8]) {

@@ -7,6 +7,7 @@
 //! and loses nothing.
 
 use std::sync::Arc;
+use std::vec::IntoIter;
 
 use aftercall_wire::rtp::{HEADER_BYTES, Header, PayloadType, sequence_after, timestamp_after};
 
@@ -41,9 +42,10 @@ pub(crate) struct Beginning {
 pub(crate) struct Playing {
     what: Played,
     on_key: OnKey,
-    clips: Vec<Arc<Clip>>,
-    clip: usize,
+    /// Apart from those to come, so that it is reached at once.
+    clip: Option<Arc<Clip>>,
     byte: usize,
+    to_come: IntoIter<Arc<Clip>>,
 }
 
 /// What has been played to its end.
@@ -99,13 +101,14 @@ struct Relaying {
 
 impl Playing {
     pub(crate) fn new(what: Played, on_key: OnKey, clips: Vec<Arc<Clip>>) -> Self {
-        Self { what, on_key, clips, clip: 0, byte: 0 }
+        let mut to_come = clips.into_iter();
+        Self { what, on_key, clip: to_come.next(), byte: 0, to_come }
     }
 
     /// Fills `payload` from where it stopped; says whether that was all. What remains is silence.
     fn fill(&mut self, codec: Codec, payload: &mut [u8]) -> bool {
         let mut filled = 0;
-        while let Some(clip) = self.clips.get(self.clip) {
+        while let Some(clip) = &self.clip {
             let rest = &clip.encoded(codec)[self.byte..];
             let length = rest.len().min(payload.len() - filled);
             payload[filled..filled + length].copy_from_slice(&rest[..length]);
@@ -114,7 +117,7 @@ impl Playing {
                 self.byte += length;
                 return false;
             }
-            self.clip += 1;
+            self.clip = self.to_come.next();
             self.byte = 0;
         }
         payload[filled..].fill(codec.silence());
