@@ -5,11 +5,6 @@ use std::process::ExitCode;
 use aftercall::cli::{self, Cli, World};
 use aftercall::clock::Clock;
 use clap::Parser as _;
-use mimalloc::MiMalloc;
-
-/// A call makes and drops some thousand small things in signalling: see docs/decisions/004-dependencies.md.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
