@@ -50,6 +50,12 @@ impl Funnel {
         Self { session, state, reason: "-", offered: second, started: None, answered: None, ended: None }
     }
 
+    /// Another session got the call's first answer.
+    fn pass_to(&mut self, session: u8, second: i64) {
+        let started = self.started.or(Some(second));
+        *self = Self { started, ..Self::new(session, self.offered) };
+    }
+
     /// Further down, if it is further down and nothing has ended it.
     fn go(&mut self, state: OfferState) {
         let order = [
@@ -153,8 +159,7 @@ impl Card {
         let funnel = self.offer.get_or_insert_with(|| Funnel::new(session, second));
         let old = self.answers.get(&main).copied();
         if old.is_none() && funnel.session != session && funnel.answered.is_none() {
-            let started = funnel.started.or(Some(second));
-            *funnel = Funnel { started, ..Funnel::new(session, funnel.offered) };
+            funnel.pass_to(session, second);
         }
         let own = funnel.session == session;
         let over = own && funnel.ended.is_some();
