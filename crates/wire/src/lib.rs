@@ -13,6 +13,7 @@ pub mod headers;
 pub mod identity;
 pub mod rtp;
 pub mod sdp;
+pub mod sip;
 pub mod telephone_event;
 
 pub use codec::Codec;

@@ -9,4 +9,5 @@ mod identity;
 mod reference;
 mod rtp;
 mod sdp;
+mod sip;
 mod telephone_event;
