@@ -1,8 +1,8 @@
 //! A dialog (RFC 3261, section 12): what both sides must say alike in every request of a call.
 
+use aftercall_wire::sip::uri_of;
 use rsipstack::sip::{Header, Headers, Method, Request, Response};
 
-use super::address::uri_of;
 use super::flow::Flow;
 use super::message::{self, DialogKey, header, make, values};
 

@@ -1,5 +1,6 @@
 //! Digest authentication (RFC 7616, RFC 8760, RFC 3261 section 22): both sides, pure. Time and randomness are given.
 
+use aftercall_wire::sip::listed;
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::time::Duration;
@@ -8,7 +9,6 @@ use md5::Md5;
 use sha2::{Digest, Sha256};
 
 use super::Credentials;
-use super::address::listed;
 
 /// What the challenge names.
 pub(super) const REALM: &str = "aftercall";

@@ -3,13 +3,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use aftercall_wire::sip::{listed, param};
 use rsipstack::sip::headers::make_header;
 use rsipstack::sip::{
     Domain, Header, Headers, HostWithPort, Method, Request, Response, SipMessage, StatusCode, Uri, Version,
 };
 
 use super::Transport;
-use super::address::{listed, one_line, param};
+use super::address::one_line;
 use super::framing::Frame;
 
 /// What an in-dialog message is matched by (RFC 3261, section 12): never by less.

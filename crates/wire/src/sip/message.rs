@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::headers::Headers;
+use super::value::param;
 
 /// The longest message taken: the longest datagram there is.
 pub const MESSAGE_BYTES_MAX: usize = 65_535;
@@ -132,6 +133,23 @@ impl Request {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         bytes(&format!("{} {} SIP/2.0", self.method, self.uri), &self.headers, &self.body)
+    }
+
+    /// The response to it, with what every response repeats (section 8.2.6.2); `tag` goes to the To header unless that
+    /// has one.
+    #[must_use]
+    pub fn answer(&self, status: u16, phrase: &str, tag: &str) -> Response {
+        let mut headers = Headers::new();
+        for name in ["Via", "From", "To", "Call-ID", "CSeq", "Timestamp"] {
+            for value in self.headers.all(name) {
+                if name == "To" && status > 100 && param(value, "tag").is_none() {
+                    headers.push(name, &format!("{value};tag={tag}"));
+                } else {
+                    headers.push(name, value);
+                }
+            }
+        }
+        Response { status, phrase: phrase.into(), headers, body: Vec::new() }
     }
 }
 

@@ -2,11 +2,15 @@
 
 mod flaw;
 mod headers;
+mod layer;
 mod message;
 mod read;
 pub mod transaction;
+mod value;
 
 pub use flaw::Flaw;
 pub use headers::Headers;
+pub use layer::{Asked, COOKIE, Full, Layer, Passed, Told, TransactionId};
 pub use message::{HEAD_BYTES_MAX, HEADERS_MAX, MESSAGE_BYTES_MAX, Message, Method, Request, Response};
 pub use read::{Broken, Piece, datagram, stream};
+pub use value::{listed, param, uri_of};

@@ -130,6 +130,12 @@ impl InviteServer {
         Repeat::send(again, response, self.timers.t2, now)
     }
 
+    /// Whether a 2xx went out.
+    #[must_use]
+    pub const fn is_accepted(&self) -> bool {
+        matches!(self.state, Invited::Accepted { .. })
+    }
+
     /// Whether no final response went out yet, so that a CANCEL means something (RFC 3261, 9.2).
     #[must_use]
     pub const fn is_unanswered(&self) -> bool {

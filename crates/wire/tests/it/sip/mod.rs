@@ -1,2 +1,3 @@
+mod layer;
 mod message;
 mod transaction;
