@@ -1,5 +1,8 @@
 //! `/cc/csat/{call_id}`: one call's rating.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use aftercall_core::{AgentId, CallId, Key, Language, QueueId, Score, SurveyName};
 use aftercall_store::{
     Change, Channel, Comment, Erasure, Found, NewRating, RatedAt, Rating, Replacement, Write, Written,
@@ -37,7 +40,7 @@ pub struct RatingBody {
     /// What the caller wrote: any text but U+0000.
     #[schema(max_length = 4000, pattern = "^[^\\u0000]*$", example = "Great service")]
     pub comment: Option<String>,
-    /// The agent who spoke with the caller.
+    /// The agent who spoke with the caller; empty: nobody known.
     #[schema(example = "agent-001")]
     pub agent_id: Option<String>,
     /// The queue through which the call came.
@@ -112,8 +115,8 @@ impl Said {
         let score = fields.required("score", score);
         let comment =
             fields.given("comment", |value| Comment::new(text(value)?).map_err(|why| why.to_string()));
-        let agent = fields.given("agent_id", parsed::<AgentId>);
-        let queue = fields.given("queue_id", parsed::<QueueId>);
+        let agent = id(fields, "agent_id");
+        let queue = id(fields, "queue_id");
         let created_at = fields.optional("created_at", |value| rated_at(value, now));
         let key = fields.given("key", key);
         let survey = fields.given("survey", parsed::<SurveyName>);
@@ -136,6 +139,19 @@ impl Said {
             language: language?,
         })
     }
+}
+
+/// An id. An empty one says as much as none: so a PBX fills in a variable that it does not have.
+fn id<T: FromStr<Err: Display>>(fields: &mut Fields<'_, '_>, name: &'static str) -> Option<Given<T>> {
+    let given = fields.given(name, |value| match value.as_str() {
+        Some("") => Ok(None),
+        _ => parsed(value).map(Some),
+    });
+    Some(match given? {
+        Given::Value(Some(id)) => Given::Value(id),
+        Given::Value(None) | Given::Null => Given::Null,
+        Given::Absent => Given::Absent,
+    })
 }
 
 /// Rate a call.

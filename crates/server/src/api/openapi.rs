@@ -157,11 +157,9 @@ impl Modify for Ids {
             }
         }
         let schemas = document.components.iter_mut().flat_map(|components| &mut components.schemas);
-        for (name, schema) in schemas.filter(|(name, _)| matches!(name.as_str(), "RatingBody" | "RatingForm"))
-        {
-            // A form may leave one empty.
-            let pattern =
-                if name == "RatingForm" { format!("^$|{}", Self::PATTERN) } else { Self::PATTERN.to_owned() };
+        for (_, schema) in schemas.filter(|(name, _)| matches!(name.as_str(), "RatingBody" | "RatingForm")) {
+            // A body may leave one empty.
+            let pattern = format!("^$|{}", Self::PATTERN);
             if let RefOr::T(Schema::Object(body)) = schema {
                 let ids = body.properties.iter_mut().filter(|(name, _)| name.ends_with("_id"));
                 ids.for_each(|(_, schema)| Self::describe(schema, &pattern));

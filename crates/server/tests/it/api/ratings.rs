@@ -70,10 +70,15 @@ async fn a_burst_of_ratings_of_one_agent_is_noted_on_them_and_not_refused() {
 }
 
 #[tokio::test]
-async fn an_empty_comment_is_none() {
+async fn an_empty_text_says_as_much_as_none() {
     let server = Server::start().await;
-    let empty = server.post("/cc/csat/call-1", json!({"score": 5, "comment": ""})).await;
-    assert_eq!((empty.status.as_u16(), &empty.json()["comment"]), (201, &json!(null)));
+    // As a PBX fills in a variable that it does not have.
+    let empty = json!({"score": 5, "comment": "", "agent_id": "", "queue_id": ""});
+    let rated = server.post("/cc/csat/call-1", empty).await;
+    assert_eq!(rated.status.as_u16(), 201, "{}", rated.json());
+    for field in ["comment", "agent_id", "queue_id"] {
+        assert_eq!(rated.json()[field], json!(null), "{field}");
+    }
     let filled = server.post("/cc/csat/call-1", json!({"score": 5, "comment": "Great"})).await;
     assert_eq!((filled.status.as_u16(), &filled.json()["comment"]), (200, &json!("Great")));
     let cleared = server.put("/cc/csat/call-1", json!({"score": 5, "comment": ""})).await;
@@ -188,7 +193,7 @@ const WRONG: &[(&str, u16, &str)] = &[
         422,
         "/comment: `comment` contains U+0000, which a database cannot keep",
     ),
-    (r#"{"score": 5, "agent_id": ""}"#, 422, "/agent_id: `agent_id` is empty"),
+    (r#"{"score": 5, "agent_id": " "}"#, 422, "/agent_id: `agent_id` is empty"),
     (
         r#"{"score": 5, "agent_id": "a\tb"}"#,
         422,
