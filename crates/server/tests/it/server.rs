@@ -203,6 +203,14 @@ impl Server {
         (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
     }
 
+    /// Rates a call; the status, or nothing when the server went away meanwhile.
+    pub(crate) fn rate(&self, call: &str, score: u8) -> Option<u16> {
+        let rating = format!(r#"{{"score": {score}}}"#);
+        let to = agent().post(format!("{}/cc/csat/{call}", self.http));
+        let answer = to.header("Content-Type", "application/json").send(rating).ok()?;
+        Some(answer.status().as_u16())
+    }
+
     /// Erases what callers of this call said; returns the status.
     pub(crate) fn erase(&self, call: &str) -> u16 {
         agent().delete(format!("{}/cc/csat/{call}", self.http)).call().unwrap().status().as_u16()
@@ -315,6 +323,11 @@ impl Server {
         let done = something();
         self.signal("-CONT");
         done
+    }
+
+    /// The power is cut while others still speak with it; [`kill`](Self::kill) it then.
+    pub(crate) fn die(&self) {
+        self.signal("-KILL");
     }
 
     fn signal(&self, signal: &str) {

@@ -1,8 +1,18 @@
 //! What the API has shown is there, whatever happens then.
 
+use std::collections::BTreeMap;
+use std::sync::mpsc;
+use std::thread;
+
 use super::caller::{Caller, refused};
 use super::surveys;
-use crate::server::eventually;
+use crate::server::{Server, eventually};
+
+/// How often the server dies in a storm, unless `AFTERCALL_KILLS` says more.
+const KILLS: usize = 12;
+
+/// Who rates at the same time.
+const CLIENTS: usize = 4;
 
 #[test]
 fn a_rating_that_the_api_has_shown_outlives_the_death_of_the_server() {
@@ -21,6 +31,76 @@ fn a_rating_that_the_api_has_shown_outlives_the_death_of_the_server() {
     drop(call);
     Caller::new(&server, "brief", "csat-survey", "caller_stays").call("p 5");
     assert_eq!(server.select("SELECT cast(score AS TEXT) FROM cc_csat WHERE call_id = ?", "brief"), ["4"]);
+    server.stop();
+}
+
+/// Rates calls until the server is gone, which is cut off behind so many acknowledgements. Returns the calls rated, and
+/// whether each was acknowledged. Every client begins with the call that it was never told of.
+fn rate_until_it_dies(
+    server: &Server,
+    life: usize,
+    after: usize,
+    untold: &[String],
+) -> BTreeMap<String, bool> {
+    let mut calls: BTreeMap<String, bool> = untold.iter().map(|call| (call.clone(), false)).collect();
+    let (tell, told) = mpsc::channel();
+    thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let again = untold.iter().skip(client).step_by(CLIENTS).cloned();
+            let new = (0..).map(move |number| format!("storm-{life}-{client}-{number}"));
+            let tell = tell.clone();
+            scope.spawn(move || {
+                for call in again.chain(new) {
+                    let status = server.rate(&call, score_of(&call));
+                    assert!(matches!(status, None | Some(200 | 201)), "{call}: {status:?}");
+                    tell.send((call, status.is_some())).unwrap();
+                    if status.is_none() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(tell);
+        calls.extend(told.iter().take(after));
+        server.die();
+        calls.extend(told);
+    });
+    calls
+}
+
+fn score_of(call: &str) -> u8 {
+    1 + (call.bytes().map(usize::from).sum::<usize>() % 5) as u8
+}
+
+#[test]
+fn every_rating_that_was_acknowledged_is_there_once_however_often_the_server_dies() {
+    let site = surveys::site();
+    let kills = std::env::var("AFTERCALL_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
+    let mut acknowledged = BTreeMap::new();
+    let mut untold = Vec::new();
+    for life in 0..kills {
+        let server = site.start();
+        // From the first moment to the middle of the storm.
+        let calls = rate_until_it_dies(&server, life, 1 + life * 7 % 60, &untold);
+        server.kill();
+        untold = calls.iter().filter(|(_, told)| !**told).map(|(call, _)| call.clone()).collect();
+        acknowledged.extend(calls.into_iter().filter(|(_, told)| *told));
+    }
+    let server = site.start();
+    let rows = server.select("SELECT call_id || ' ' || score FROM cc_csat WHERE call_id LIKE ?", "storm-%");
+    let stored: BTreeMap<&str, u8> = rows
+        .iter()
+        .filter_map(|row| row.split_once(' '))
+        .map(|(call, score)| (call, score.parse().unwrap()))
+        .collect();
+    assert_eq!(stored.len(), rows.len(), "one call, one rating");
+    for call in acknowledged.keys() {
+        assert_eq!(stored.get(call.as_str()), Some(&score_of(call)), "{call} was acknowledged");
+    }
+    let logged =
+        server.select("SELECT call_id FROM cc_csat_log WHERE op = 'created' AND call_id LIKE ?", "storm-%");
+    assert_eq!(logged.len(), rows.len(), "each rating is logged once");
+    assert!(acknowledged.len() >= kills, "{}", acknowledged.len());
     server.stop();
 }
 
