@@ -369,7 +369,7 @@ fn no_more_are_begun_than_there_is_room_for() {
     assert_eq!(layer.request(options, (), Carriage::Datagrams, ms(0)), Err(Full));
     layer.forget(first);
     assert!(begin(&mut layer, 3).is_ok());
-    assert_eq!((layer.len(), layer.due()), (2, None));
+    assert_eq!((layer.len(), layer.is_empty(), layer.due()), (2, false, None));
 }
 
 #[test]

@@ -62,7 +62,9 @@ fn headers_are_put_where_they_belong_and_cannot_end_their_line() {
     headers.set("New", "f");
     headers.remove("session-expires");
     assert_eq!(headers.to_string(), "Via: c\r\nFrom: a\r\nCALL-ID: e\r\nNew: f\r\n");
+    let before = headers.clone();
     headers.push("i", " b\r\nEvil: yes ");
+    assert!(headers == headers.clone() && headers != before);
     assert!(headers.to_string().ends_with("Call-ID: b  Evil: yes\r\n"));
     assert_eq!(format!("{headers:?}"), r#"["Via", "From", "CALL-ID", "New", "Call-ID"]"#);
 }
@@ -77,6 +79,8 @@ fn what_is_wrong_is_said_and_the_rest_is_read_all_the_same() {
         ("h.example:5070;lr", "h.example?Route=x", Flaw::RequestUri),
         ("sip:a%23b;x=%2f@h.example:5070;lr", "<sip:h>", Flaw::RequestUri),
         ("sip:a%23b;x=%2f@h.example:5070;lr", "nobody", Flaw::RequestUri),
+        ("sip:a%23b;x=%2f@h.example:5070;lr", "sip:", Flaw::RequestUri),
+        ("sip:a%23b;x=%2f@h.example:5070;lr", ":nobody", Flaw::RequestUri),
         ("X-Long: one", "X Long: one", Flaw::HeaderLine),
         ("X-Long: one", "X-Long", Flaw::HeaderLine),
         ("l: 3", "l: -3", Flaw::Length),
@@ -96,6 +100,9 @@ fn what_is_wrong_is_said_and_the_rest_is_read_all_the_same() {
         (", SIP/2.0/TCP i", ",", Flaw::Malformed("Via")),
         (";rport", ";;rport", Flaw::Malformed("Via")),
         ("SIP/2.0/TCP i", "TCP i", Flaw::Malformed("Via")),
+        ("SIP/2.0/TCP i", "HTTP/2.0/TCP i", Flaw::Malformed("Via")),
+        ("SIP/2.0/TCP i", "SIP//TCP i", Flaw::Malformed("Via")),
+        ("SIP/2.0/TCP i", "SIP/2.0/TCP", Flaw::Malformed("Via")),
         ("v: SIP/2.0/UDP h:5060;branch=z9hG4bK1;rport, SIP/2.0/TCP i\r\n", "", Flaw::Missing("Via")),
         ("X-Long: one", "m: <sip:a>;;", Flaw::Malformed("Contact")),
     ] {
