@@ -407,3 +407,19 @@ fn branches_are_unique_only_where_they_were_made() {
     let stray = here.answer(200, "OK", "t");
     assert_eq!(layer.hear_response(&stray, ms(0)), Told::Stray);
 }
+
+#[test]
+fn an_invite_is_cancelled_between_its_first_response_and_its_last() {
+    let invite = request(1, Method::Invite, Side::Caller, "i");
+    let (mut caller, mut callee) = (Layer::new(Timers::default(), 9), Layer::new(Timers::default(), 9));
+    let asked = caller.request(invite.clone(), (), Carriage::Datagrams, ms(0)).unwrap();
+    let heard = callee.begin(&invite, (), Carriage::Datagrams).unwrap();
+    let mut seen = vec![(caller.may_be_cancelled(asked), callee.is_unanswered(heard))];
+    for status in [180, 200] {
+        let response = invite.answer(status, "x", "b");
+        callee.respond(heard, &response, ms(1));
+        assert_eq!(caller.hear_response(&response, ms(1)), Told::News(asked));
+        seen.push((caller.may_be_cancelled(asked), callee.is_unanswered(heard)));
+    }
+    assert_eq!(seen, [(false, true), (true, true), (false, false)]);
+}
