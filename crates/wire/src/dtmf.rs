@@ -1,9 +1,9 @@
 //! Digits as two tones in the audio (ITU-T Q.23), for calls that have no telephone events.
 //!
-//! The limits are those that ITU-T Q.24 lists for receivers, AT&T's column, which is the strictest about
-//! what must not be heard: tones within 1.5 % of their frequencies from -25 dBm0 on, the low one up to 8 dB above the
-//! high one or up to 4 dB below it, for 40 ms; nothing 3.5 % off, at -55 dBm0 or of 23 ms. A pause of
-//! 40 ms parts two digits, an interruption of 10 ms does not part one. What lies between is free.
+//! The limits are those that the annex of ITU-T Q.24 gives for AT&T. To be heard: tones within 1.5 % of their
+//! frequencies, from -25 dBm0 on, the low one up to 8 dB above the high one or 4 dB below it, for 40 ms. Not
+//! to be heard: tones 3.5 % off, at -55 dBm0, or of 23 ms. A pause of 40 ms parts two digits, an
+//! interruption of 10 ms does not part one. What lies between is free, and each constant says how it was used.
 
 mod hit;
 mod rising;
@@ -20,8 +20,8 @@ use crate::digit::Digit;
 pub struct Onset {
     /// The digit whose tone it is.
     pub digit: Digit,
-    /// Where the tone began, in samples from the first one that the detector heard or was told lost: up
-    /// to 6 ms late, and not before the tone.
+    /// Where the tone began, counted in samples heard and lost. On a clean line it is up to 10 ms late
+    /// and never early.
     pub at: u64,
 }
 
@@ -47,8 +47,9 @@ struct Lasting<T> {
 
 /// A tone that is absent for this many samples, 29.75 ms, is over.
 ///
-/// An interruption of 20 ms, one packet filled up with zeros or noise, comes to six steps at most, and a
-/// pause of 40 ms to eight at least.
+/// An interruption of 20 ms, a packet that somebody filled with zeros or noise, comes to six steps at most,
+/// and a pause of 40 ms to eight at least. The same goes for a tone that is not yet a digit: in two pieces
+/// it is one as well.
 const ABSENT_MAX: usize = 7 * STEP;
 
 /// Samples of one loss that are looked at, 0.5 s: any tone is over after an eighth of that.
@@ -98,31 +99,33 @@ impl Detector {
 
     fn judge(&mut self, sound: Sound) -> Option<Onset> {
         match sound {
-            Sound::Beginning => None,
-            Sound::Silence { lost } => {
-                let absent = STEP - lost / 2;
-                self.held = self.held.and_then(|held| held.without(absent));
-                self.rising = self.rising.and_then(|rising| rising.without(absent));
-                None
-            }
-            Sound::Window(window) => self.follow(Hit::judge(&window)),
+            Sound::Beginning => {}
+            Sound::Silence { lost } => self.pass(STEP - lost / 2),
+            Sound::Window(window) => match Hit::judge(&window) {
+                Some(hit) => return self.follow(hit),
+                None => self.pass(STEP),
+            },
         }
+        None
     }
 
-    fn follow(&mut self, hit: Option<Hit>) -> Option<Onset> {
-        let digit = hit.map(|hit| hit.digit);
+    /// So many samples without a digit.
+    fn pass(&mut self, samples: usize) {
+        self.held = self.held.and_then(|held| held.without(samples));
+        self.rising = self.rising.and_then(|rising| rising.without(samples));
+    }
+
+    fn follow(&mut self, hit: Hit) -> Option<Onset> {
         if let Some(held) = &mut self.held
-            && Some(held.tone) == digit
+            && held.tone == hit.digit
         {
             held.absent = 0;
             self.rising = None;
             return None;
         }
         self.held = self.held.and_then(|held| held.without(STEP));
-        // Another sound ends what was rising; only silence may interrupt it.
-        let before = self.rising.take().filter(|rising| Some(rising.tone.latest.digit) == digit);
-        let hit = hit?;
         let at = self.position - WINDOW as u64;
+        let before = self.rising.take().filter(|rising| rising.tone.latest.digit == hit.digit);
         let tone = before.map_or(Rising::new(hit, at), |rising| rising.tone.with(hit, at));
         let Some(began) = tone.digit_since() else {
             self.rising = Some(Lasting { tone, absent: 0 });

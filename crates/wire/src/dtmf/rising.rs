@@ -15,9 +15,8 @@ pub(super) struct Rising {
     high: Drift,
 }
 
-/// Hits that make a digit. A tone of n samples gives (n - 34) / 34 hits and at most one more: one of
-/// 23 ms five at most, one of 40 ms eight at least (ITU-T Q.24: 40 ms must be heard, 23 ms must not). The two to
-/// spare are for noise, and for tones that swell softly.
+/// Hits that make a digit. A tone of 23 ms gives five at most and must not be heard; one of 40 ms gives
+/// seven at least and must be (ITU-T Q.24). The one to spare is for noise, soft edges and losses.
 const HITS_TO_BEGIN: u32 = 6;
 
 /// How late a tone may begin in the first window that counts for it: it fills two thirds of that. What
@@ -57,10 +56,11 @@ impl Rising {
     }
 }
 
-/// By how much a tone's phase advances each step beyond what its frequency makes it: how far it is out of tune.
+/// By how much more a tone's phase advances in a step than its frequency makes it: how far it is out of tune.
+/// It is a mean, each step weighed by the tone's power.
 ///
-/// It is the mean over the steps, each weighed by the tone's power. A window's spectrum alone cannot tell:
-/// 697 Hz and 3.5 % more are 24 Hz apart, and windows that can part them by magnitude last 40 ms.
+/// Magnitudes cannot tell: 3.5 % of 697 Hz are 24 Hz, and what parts these takes windows of 40 ms. Nor
+/// do voices hold a pitch well enough, nor two of their harmonics both pitches of a key.
 #[derive(Debug, Clone, Copy)]
 struct Drift(Phasor);
 
