@@ -100,12 +100,13 @@ pub(super) struct Spectrum {
 #[derive(Debug, Clone, Copy)]
 struct Step {
     energy: f32,
-    tones: [Phasor; TONES],
+    /// The real parts of the tones, then the imaginary ones: the order in which processors add them fastest.
+    sums: [f32; 2 * TONES],
 }
 
 impl Spectrum {
     pub(super) const fn new() -> Self {
-        let empty = Step { energy: 0.0, tones: [Phasor::ZERO; TONES] };
+        let empty = Step { energy: 0.0, sums: [0.0; 2 * TONES] };
         Self { samples: [0; STEP], taken: 0, lost: 0, steps: [empty; STEPS], sounding: 0 }
     }
 
@@ -144,10 +145,9 @@ impl Spectrum {
 
     fn window(&self) -> Window {
         let [eldest, middle, latest] = &self.steps;
-        let mut tones = eldest.tones;
-        for (tone, sum) in tones.iter_mut().enumerate() {
-            *sum += (middle.tones[tone] + latest.tones[tone] * TURN[tone]) * TURN[tone];
-        }
+        let tones = std::array::from_fn(|tone| {
+            eldest.tone(tone) + (middle.tone(tone) + latest.tone(tone) * TURN[tone]) * TURN[tone]
+        });
         Window { energy: eldest.energy + middle.energy + latest.energy, tones }
     }
 }
@@ -159,17 +159,19 @@ const SILENCE_MAX: u16 = 8;
 
 impl Step {
     fn weigh(samples: &[i16; STEP]) -> Self {
-        let mut energy = 0.0;
-        let (mut re, mut im) = ([0.0; TONES], [0.0; TONES]);
-        for (sample, (cosines, sines)) in samples.iter().zip(&WAVES) {
+        let mut sums = [0.0; 2 * TONES];
+        for (sample, waves) in samples.iter().zip(&WAVES) {
             let sample = f32::from(*sample);
-            energy += sample * sample;
-            for tone in 0..TONES {
-                re[tone] += sample * cosines[tone];
-                im[tone] -= sample * sines[tone];
+            for (sum, wave) in sums.iter_mut().zip(waves) {
+                *sum += sample * wave;
             }
         }
-        Self { energy, tones: std::array::from_fn(|tone| Phasor { re: re[tone], im: im[tone] }) }
+        let energy: u64 = samples.iter().map(|sample| u64::from(sample.unsigned_abs()).pow(2)).sum();
+        Self { energy: energy as f32, sums }
+    }
+
+    fn tone(&self, tone: usize) -> Phasor {
+        Phasor { re: self.sums[tone], im: self.sums[TONES + tone] }
     }
 }
 
@@ -185,16 +187,16 @@ pub(super) const TURN: [Phasor; TONES] = {
     turns
 };
 
-/// Cosines and sines of the tones at each sample of a step.
-const WAVES: [([f32; TONES], [f32; TONES]); STEP] = {
-    let mut waves = [([0.0; TONES], [0.0; TONES]); STEP];
+/// At each sample of a step the cosines of the tones, then their sines, negated as Fourier has them.
+const WAVES: [[f32; 2 * TONES]; STEP] = {
+    let mut waves = [[0.0; 2 * TONES]; STEP];
     let mut at = 0;
     while at < STEP {
         let mut tone = 0;
         while tone < TONES {
             let (cosine, sine) = wave(TONES_HZ[tone], at);
-            waves[at].0[tone] = cosine as f32;
-            waves[at].1[tone] = sine as f32;
+            waves[at][tone] = cosine as f32;
+            waves[at][TONES + tone] = -sine as f32;
             tone += 1;
         }
         at += 1;
