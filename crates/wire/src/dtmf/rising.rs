@@ -71,8 +71,9 @@ impl Drift {
 
     fn is_small(self, place: usize) -> bool {
         let limit = OUT_OF_TUNE_MAX[place];
-        // The angle's tangent against the limit's: both are within a quarter turn.
-        self.0.re > 0.0 && self.0.im.abs() * limit.re <= self.0.re * limit.im
+        // The angle's tangent against the limit's, as both are within a quarter turn. Without two hits in a
+        // row there is no angle, and none is not small.
+        self.0.im.abs() * limit.re < self.0.re * limit.im
     }
 }
 

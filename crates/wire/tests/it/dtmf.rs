@@ -193,6 +193,7 @@ fn the_limits_of_q_24_are_kept() {
     assert_heard(&[
         ("loud", level(-3.0), ALL, KEYS),
         ("soft", level(-25.0), ALL, KEYS),
+        ("softer than anybody asks for", level(-35.0), ALL, KEYS),
         ("too soft", level(-55.0), ALL, ""),
         ("too soft to be a tone of a line", level(-42.0), ALL, ""),
         ("8 dB normal twist", twist(-6.0, -14.0), ALL, KEYS),
@@ -215,6 +216,8 @@ fn the_limits_of_q_24_are_kept() {
         ("pauses of 40 ms", level(-10.0), "5:50 -40 5:50 -40 5:40 -40 5:50", "5555"),
         ("pauses of 40 ms, mu-law", Line { coded: mu_law, ..LINE }, "5:50 -40 5:50 -40 5:40 -40 5:50", "5555"),
         ("interruptions of 10 ms", level(-10.0), "5:60 -10 5:60 -60 8:40 -5 8:60 -60 3:60 -2 3:60", "583"),
+        ("one after another", level(-10.0), "5:60 -10 5:60 -10 5:60 -10 5:60 -10 5:60 -10 5:60", "5"),
+        ("a pause that another sound begins", level(-10.0), "5:60 6:20 -20 5:60", "55"),
         ("no pause between different keys", level(-10.0), "1:60 2:60 1:60", "121"),
     ]);
 }
@@ -239,13 +242,35 @@ fn a_digit_outlives_a_lost_packet_and_none_is_made_of_it() {
         ("filled with zeros", LINE, "5:40 _20 5:40", "5"),
         ("the same on an A-law line", Line { coded: a_law, ..LINE }, "5:40 _20 5:40 -60 7:30 _20 7:50", "57"),
     ]);
-    // In two pieces, 40 ms of a tone are enough.
+}
+
+#[test]
+fn of_a_digit_in_two_pieces_40_ms_are_enough() {
+    let off = Line { low_off_percent: 1.5, high_off_percent: -1.5, ..LINE };
     for begin in 0..=40 {
         for loss in ["!20", "_20"] {
             let transcript = format!("5:{begin} {loss} 5:{} -80 9:60", 40 - begin);
             assert_eq!(LINE.hears(&transcript), "59", "{transcript}");
         }
+        let transcript = format!("1:{begin} !20 1:{} -80 D:60", 50 - begin);
+        assert_eq!(off.hears(&transcript), "1D", "{transcript}, out of tune");
     }
+    for gap in 12..=20 {
+        let transcript = format!("D:20 !{gap} D:20 !{gap} D:20 !{gap} D:20");
+        assert_eq!(off.hears(&transcript), "D", "{transcript}, out of tune");
+    }
+}
+
+#[test]
+fn blips_make_no_digit_together() {
+    for digit in Digit::ALL {
+        for pause in 40..50 {
+            let transcript = format!("{digit}:23 -{pause} {digit}:23 -{pause} {digit}:23");
+            assert_eq!(LINE.hears(&transcript), "", "{transcript}");
+        }
+    }
+    let chatter = "5:8.5 -12 ".repeat(12);
+    assert_eq!(LINE.hears(chatter.trim_end()), "");
 }
 
 #[rustfmt::skip]
