@@ -204,7 +204,8 @@ const WAVES: [[f32; 2 * TONES]; STEP] = {
     waves
 };
 
-/// Cosine and sine of a tone at a sample, by their power series: the standard library's do not run at compile time.
+/// Cosine and sine of a tone at a sample, by their power series: those of the standard library do not run
+/// at compile time.
 pub(super) const fn wave(hz: f64, at: usize) -> (f64, f64) {
     let turns = hz * at as f64 / RATE_HZ;
     // Half a turn away lies an angle within half a turn of zero, where the series ends soon.

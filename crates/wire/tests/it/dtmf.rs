@@ -46,15 +46,15 @@ fn mu_law(sample: i16) -> i16 {
 enum Part {
     Tone(Digit, usize),
     Pause(usize),
-    /// Samples that are told to be lost; the tone goes on beneath.
+    /// Samples that are told to be lost.
     Lost(usize),
-    /// Samples that somebody lost and filled with zeros; the tone goes on beneath.
+    /// Samples that somebody else lost, and filled with zeros.
     Zeros(usize),
     Noise(Vec<i16>),
 }
 
-/// Reads `5:60 -40 5:20 !20 5:20`: key 5 for 60 ms, a pause of 40 ms, key 5 for 20 ms, 20 ms lost, and so on;
-/// `0` before milliseconds is silence in place of sound. A key that is the same as before the loss is the same press.
+/// Reads `5:60 -40 5:20 !20 5:20`: key 5 for 60 ms, a pause of 40 ms, key 5 again for 20 ms, 20 ms lost,
+/// and 20 ms more of it; `_20` in place of `!20` are zeros that came.
 fn parts(transcript: &str) -> Vec<Part> {
     let samples = |ms: &str| (ms.parse::<f64>().unwrap() * 8.0) as usize;
     let part = |word: &str| match word.split_at(1) {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// Another folder with such manifests, to try more than the repository carries. What it lacks is taken from here.
+/// Another folder with such manifests, to try more than the repository carries. What it lacks is taken
+/// from here.
 const ELSEWHERE: &str = "AFTERCALL_REFERENCE_DTMF";
 
 #[derive(Deserialize)]
