@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test lint prompts bench mutants
+.PHONY: help run test lint prompts bench dtmf mutants
 
 ARGS ?=
 
@@ -20,6 +20,9 @@ prompts: ## speak prompts/texts.toml anew (needs flite, espeak-ng and sox)
 
 bench: ## what a call costs, next to the kernel alone (ARGS="--quick" in two minutes)
 	@bench/run $(ARGS)
+
+dtmf: ## the in-band DTMF detector over 5.4 hours of audio (ARGS="-v" names what fails)
+	@scripts/dtmf $(ARGS)
 
 mutants: ## mutate core and see which tests notice (needs cargo-mutants)
 	@scripts/mutants $(ARGS)

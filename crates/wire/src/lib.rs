@@ -7,6 +7,7 @@
 
 pub mod codec;
 pub mod digit;
+pub mod dtmf;
 pub mod dtmf_info;
 pub mod g711;
 pub mod headers;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// Another folder with the same manifests, to try more captures than the repository carries.
+/// Another folder with such manifests, to try more than the repository carries. What it lacks is taken
+/// from here.
 const ELSEWHERE: &str = "AFTERCALL_REFERENCE_DTMF";
 
 #[derive(Deserialize)]
@@ -31,14 +32,14 @@ pub(crate) enum Class {
 }
 
 pub(crate) fn manifest<T: DeserializeOwned>(name: &str) -> T {
-    let path = folder().join(name);
+    let path = path(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
 /// The UDP payloads of a capture and when they came, counted from 1970.
 pub(crate) fn datagrams(file: &str) -> Vec<(Duration, Vec<u8>)> {
-    let path = folder().join(file);
+    let path = path(file);
     let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let (header, mut rest) = bytes.split_at(24);
     assert_eq!(header[..4], 0xa1b2_c3d4_u32.to_le_bytes(), "{file}: not a little-endian pcap");
@@ -59,9 +60,11 @@ pub(crate) fn datagrams(file: &str) -> Vec<(Duration, Vec<u8>)> {
 const ETHERNET: usize = 14;
 const UDP: usize = 8;
 
-fn folder() -> PathBuf {
-    std::env::var_os(ELSEWHERE)
-        .map_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/dtmf").into(), PathBuf::from)
+/// Where a file of the set is, or would be.
+pub(crate) fn path(file: &str) -> PathBuf {
+    let elsewhere = std::env::var_os(ELSEWHERE).map(|folder| PathBuf::from(folder).join(file));
+    let here = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/dtmf")).join(file);
+    elsewhere.filter(|path| path.exists()).unwrap_or_else(here)
 }
 
 /// A recorded SIP request, cut apart at the simplest.

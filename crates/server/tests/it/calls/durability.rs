@@ -43,7 +43,7 @@ fn rate_until_it_dies(
     untold: &[String],
 ) -> BTreeMap<String, bool> {
     let mut calls: BTreeMap<String, bool> = untold.iter().map(|call| (call.clone(), false)).collect();
-    let (tell, told) = mpsc::channel();
+    let (tell, told) = mpsc::sync_channel(CLIENTS);
     thread::scope(|scope| {
         for client in 0..CLIENTS {
             let again = untold.iter().skip(client).step_by(CLIENTS).cloned();

@@ -74,7 +74,8 @@ impl Source {
         let code = &self.code;
         words(code)
             .zip(words(code).skip(1))
-            .filter(|((_, keyword), _)| *keyword == "fn")
+            // A pointer to a function has no name: `fn(u8)`.
+            .filter(|((at, keyword), _)| *keyword == "fn" && !code[at + keyword.len()..].starts_with('('))
             .filter_map(|(_, (at, name))| {
                 let body = body_after(code, at)?;
                 Some(Function { name, line: self.line_of(at), body })
@@ -349,7 +350,7 @@ let d = '\''; let e = b"\"{"; let f = "é{"; let g = '{';
 
     #[test]
     fn functions_are_found_with_their_bodies() {
-        let file = "trait T { fn declared(&self) -> [u8; 2]; }\nfn first(f: fn(u8)) -> u8 {\n  if x { 1 } else { 2 }\n}\nfn next() {}";
+        let file = "trait T { fn declared(&self) -> [u8; 2]; }struct S { f: fn(u8) }\nfn first(f: fn(u8)) -> u8 {\n  if x { 1 } else { 2 }\n}\nfn next() {}";
         let source = Source::read("a.rs", file);
         let found: Vec<_> = source
             .functions()
