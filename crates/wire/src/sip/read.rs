@@ -67,11 +67,11 @@ pub fn stream(bytes: &[u8]) -> Result<Option<(Piece, usize)>, Broken> {
     if bytes.starts_with(b"\r\n\r\n") {
         return Ok(Some((Piece::Ping, 4)));
     }
-    match bytes {
-        // More than a lone CRLF has come, so it is not the first half of a ping.
-        [b'\r', b'\n', next, ..] if *next != b'\r' => return Ok(Some((Piece::Nothing, 2))),
-        [] | [b'\r'] | [b'\r', b'\n'] | [b'\r', b'\n', b'\r'] => return Ok(None),
-        _ => {}
+    // A lone CRLF with more behind it is not the first half of a ping.
+    if let [b'\r', b'\n', next, ..] = bytes
+        && *next != b'\r'
+    {
+        return Ok(Some((Piece::Nothing, 2)));
     }
     let Some(length) = head_length(bytes)? else { return Ok(None) };
     let (mut message, announced, flaw) = read_head(&bytes[..length])?;

@@ -404,6 +404,21 @@ fn branches_are_unique_only_where_they_were_made() {
         (layer.hear_request(&here, ms(0)), layer.hear_request(&there, ms(0))),
         (Asked::Known, Asked::New)
     );
+    // With a unique branch nothing else is looked at, without one all else is.
+    for (branch, known) in
+        [(";branch=z9hG4bKo1", true), (";branch=z9hG4bK", false), (";branch=no-cookie", false), ("", false)]
+    {
+        let of_call = |id: &str| {
+            let mut options = here.clone();
+            options.headers.set("Via", &format!("SIP/2.0/UDP elsewhere{branch}"));
+            options.headers.set("Call-ID", id);
+            options
+        };
+        layer.begin(&of_call("one"), (), Carriage::Datagrams).unwrap();
+        let other = if known { Asked::Known } else { Asked::New };
+        assert_eq!(layer.hear_request(&of_call("one"), ms(0)), Asked::Known, "{branch}");
+        assert_eq!(layer.hear_request(&of_call("another"), ms(0)), other, "{branch}");
+    }
     let stray = here.answer(200, "OK", "t");
     assert_eq!(layer.hear_response(&stray, ms(0)), Told::Stray);
 }

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use aftercall_wire::sip::{Broken, Flaw, Headers, Message, Method, Piece, Request, datagram, stream};
+use aftercall_wire::sip::{
+    Broken, Flaw, HEAD_BYTES_MAX, HEADERS_MAX, Headers, MESSAGE_BYTES_MAX, Message, Method, Piece, Request,
+    datagram, stream,
+};
 use proptest::prelude::*;
 
 const INVITE: &str = "INVITE sip:a%23b;x=%2f@h.example:5070;lr SIP/2.0\r\nv: SIP/2.0/UDP h:5060;branch=z9hG4bK1;rport, SIP/2.0/TCP i\r\n\
@@ -133,6 +136,75 @@ fn a_stream_is_cut_at_its_messages_whatever_it_is_split_into() {
         }
         assert_eq!((seen.as_str(), held.len()), ("mpm-m", 0), "in steps of {step}");
     }
+}
+
+#[test]
+fn as_much_is_read_as_is_promised_and_no_more() {
+    let headers = |count: usize| {
+        INVITE.replacen("X-Long", &"X: y\r\n".repeat(count), 1).replace("X: y\r\n: one", "X: one")
+    };
+    // Nine are there: one of them says the length.
+    for (text, flaw) in [
+        (headers(HEADERS_MAX - 8), None),
+        (headers(HEADERS_MAX - 7), Some(Flaw::HeaderLine)),
+        (INVITE.replace("l: 3", "l: 3\r\nContent-Length: 3"), None),
+        (
+            INVITE.replace("X-Long: one", &format!("X-Long: {}", "x".repeat(HEAD_BYTES_MAX - INVITE.len()))),
+            None,
+        ),
+    ] {
+        assert_eq!(read(&text).1, flaw, "{}", text.len());
+    }
+    let long = |total: usize| {
+        let body = "b".repeat(total - INVITE.replace("l: 3", "l: 65000").len() + 3);
+        INVITE
+            .replace("l: 3", &format!("l: {}", body.len()))
+            .replace("\r\n\r\nabc", &format!("\r\n\r\n{body}"))
+    };
+    let most = long(MESSAGE_BYTES_MAX);
+    assert!(matches!(stream(most.as_bytes()), Ok(Some((Piece::Message(..), MESSAGE_BYTES_MAX)))));
+    assert_eq!(stream(long(MESSAGE_BYTES_MAX + 1).as_bytes()), Err(Broken));
+    for end in ["", "\r", "\r\n", "\r\n\r"] {
+        assert_eq!(stream(end.as_bytes()), Ok(None), "{end:?}");
+    }
+}
+
+#[test]
+fn a_status_has_three_digits_and_a_class() {
+    for (line, status) in [
+        ("SIP/2.0 200 OK", Some(200)),
+        ("SIP/2.0 699", Some(699)),
+        ("SIP/2.0 099 x", None),
+        ("SIP/2.0 700 x", None),
+        ("SIP/2.0 0200 x", None),
+        ("SIP/2.0 20x x", None),
+        ("SIP/2.0 2x0 x", None),
+    ] {
+        let text = INVITE.replace("INVITE sip:a%23b;x=%2f@h.example:5070;lr SIP/2.0", line);
+        let (message, flaw) = read(&text);
+        assert_eq!(flaw, status.is_none().then_some(Flaw::StartLine), "{line}");
+        assert_eq!(message.body(), b"abc");
+        let Message::Response(response) = message else { panic!("{line}") };
+        assert_eq!(response.status, status.unwrap_or_default());
+    }
+}
+
+#[test]
+fn an_answer_repeats_what_it_must_and_is_tagged_where_that_means_something() {
+    let mut asked = request(INVITE);
+    for (to, status, answered) in [
+        ("<sip:b@h>", 100, "<sip:b@h>"),
+        ("<sip:b@h>", 101, "<sip:b@h>;tag=t"),
+        ("<sip:b@h>", 486, "<sip:b@h>;tag=t"),
+        ("<sip:b@h>;tag=s", 486, "<sip:b@h>;tag=s"),
+    ] {
+        asked.headers.set("To", to);
+        let answer = asked.answer(status, "x", "t");
+        assert_eq!((answer.status, answer.headers.get("To")), (status, Some(answered)));
+        let names: Vec<_> = answer.headers.iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["Via", "From", "To", "Call-ID", "CSeq"]);
+    }
+    assert_eq!(Message::Request(asked).body(), b"abc");
 }
 
 #[test]
