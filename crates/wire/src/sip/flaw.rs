@@ -119,11 +119,15 @@ pub(super) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(token)
 }
 
-/// Whether a From or To names one party, and one only.
+/// Whether a From or To names one party, and one only. A name with a comma should be in quotes, but nobody goes without
+/// a survey for that.
 fn is_address(value: &str) -> bool {
-    let mut several = false;
-    let whole = walk(value, |c, within| several |= c == ',' && within == Within::Nothing);
-    whole && !several && value.contains(':')
+    let (mut commas, mut brackets) = (0, 0);
+    let whole = walk(value, |c, within| {
+        commas += usize::from(c == ',' && within == Within::Nothing);
+        brackets += usize::from(c == '<' && within == Within::Nothing);
+    });
+    whole && value.contains(':') && (brackets == 1 || brackets == 0 && commas == 0)
 }
 
 /// Whether quotes and brackets are closed, and no value and no parameter is empty.

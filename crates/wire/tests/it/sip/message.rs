@@ -98,7 +98,8 @@ fn what_is_wrong_is_said_and_the_rest_is_read_all_the_same() {
         ("CSeq:\t1   INVITE", "CSeq: INVITE", Flaw::Malformed("CSeq")),
         ("CSeq:\t1   INVITE", "CSeq: 1 invite", Flaw::Mismatch),
         ("\"A;b\\\" \\\\\"", "\"A;b", Flaw::Malformed("From")),
-        ("<sip:a:p@h:5060;x=1>", "A, b <sip:a>", Flaw::Malformed("From")),
+        ("<sip:a:p@h:5060;x=1>", "<sip:a>, <sip:b>", Flaw::Malformed("From")),
+        ("sip:b@[::1]:5;tag=2", "sip:b@h, sip:c@h", Flaw::Malformed("To")),
         ("sip:b@[::1]:5;tag=2", "<sip:b", Flaw::Malformed("To")),
         (", SIP/2.0/TCP i", ",", Flaw::Malformed("Via")),
         (";rport", ";;rport", Flaw::Malformed("Via")),
@@ -166,6 +167,17 @@ fn as_much_is_read_as_is_promised_and_no_more() {
     assert_eq!(stream(long(MESSAGE_BYTES_MAX + 1).as_bytes()), Err(Broken));
     for end in ["", "\r", "\r\n", "\r\n\r"] {
         assert_eq!(stream(end.as_bytes()), Ok(None), "{end:?}");
+    }
+}
+
+#[test]
+fn nobody_goes_without_a_survey_for_a_comma_in_a_name() {
+    for name in ["Bell, Alexander", "\"Bell, Alexander\"", "Bell \"A, G\""] {
+        assert_eq!(
+            read(&INVITE.replace("sip:b@[::1]:5;tag=2", &format!("{name} <sip:b@h>"))).1,
+            None,
+            "{name}"
+        );
     }
 }
 
