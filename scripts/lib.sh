@@ -67,6 +67,18 @@ need_cc() {
     has cc || die "no C compiler: cc was not found." "On Debian: apt-get install gcc libc6-dev"
 }
 
+# python_in VENV REQUIREMENTS WHAT: a Python in this folder with what the file requires, unless it is there already.
+python_in() {
+    cmp --silent "$2" "$1/installed.txt" && return
+    say "About to install into $1, from PyPI: $3 ($2)"
+    rm -rf "$1"
+    python3 -m venv "$1" || die "python3 cannot make a virtual environment." "On Debian: apt-get install python3-venv"
+    "$1/bin/pip" install --quiet --disable-pip-version-check --requirement "$2" ||
+        die "pip could not install $3; its own words are above." \
+            "Without a network, connect to one or point pip to an index that it reaches, then run this again."
+    cp "$2" "$1/installed.txt"
+}
+
 # What root built for somebody who typed sudo stays theirs to build on.
 give_back() {
     if [[ $EUID -eq 0 && ${SUDO_UID:-0} -ne 0 && -e target ]]; then

@@ -99,6 +99,23 @@ impl<'v> Fields<'v, '_> {
         Some(self.optional(name, convert)?.map_or(Given::Absent, Given::Value))
     }
 
+    /// The same, of a text: an empty one says as much as null. So a PBX fills in a variable that it does not have.
+    pub fn given_text<T>(
+        &mut self,
+        name: &'static str,
+        convert: impl FnOnce(&Value) -> Result<T, String>,
+    ) -> Option<Given<T>> {
+        let given = self.given(name, |value| match value.as_str() {
+            Some("") => Ok(None),
+            _ => convert(value).map(Some),
+        });
+        Some(match given? {
+            Given::Value(Some(value)) => Given::Value(value),
+            Given::Value(None) | Given::Null => Given::Null,
+            Given::Absent => Given::Absent,
+        })
+    }
+
     /// A field that may be missing (or null).
     pub fn optional<T>(
         &mut self,

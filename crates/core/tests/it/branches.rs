@@ -2,9 +2,15 @@
 
 use aftercall_core::survey::CSAT_SURVEY;
 
-use crate::line::{call, survey};
+use crate::line::{Line, call, survey};
 use crate::lint::{found, said};
 use crate::surveys::branching;
+
+/// It said `yes` where the arm fits, and `no` where it does not; never both.
+#[track_caller]
+fn assert_leads(line: &Line, fits: bool, what: &str) {
+    assert_eq!((line.said("yes"), line.said("no")), if fits { (1, 0) } else { (0, 1) }, "{what}");
+}
 
 #[test]
 fn a_branch_goes_where_the_first_answer_or_variable_that_fits_leads() {
@@ -35,11 +41,7 @@ fn a_branch_goes_where_the_first_answer_or_variable_that_fits_leads() {
         ("variable = \"skill\"\ngiven = true", "p 1", false),
     ] {
         let line = call(branching(arm, "other"), script);
-        assert_eq!(
-            (line.said("yes"), line.said("no")),
-            if fits { (1, 0) } else { (0, 1) },
-            "{arm}: {script}"
-        );
+        assert_leads(&line, fits, &format!("{arm}: {script}"));
     }
 }
 
@@ -62,11 +64,7 @@ fn typed_digits_are_compared_as_they_were_typed_and_by_their_size_however_long()
         ("00000000000000000000000000000005", "at_most = 9", true),
     ] {
         let line = call(survey(test), &format!("p {typed}#"));
-        assert_eq!(
-            (line.said("yes"), line.said("no")),
-            if fits { (1, 0) } else { (0, 1) },
-            "{typed}: {test}"
-        );
+        assert_leads(&line, fits, &format!("{typed}: {test}"));
     }
 }
 

@@ -1,8 +1,5 @@
 //! `/cc/csat/{call_id}`: one call's rating.
 
-use std::fmt::Display;
-use std::str::FromStr;
-
 use aftercall_core::{AgentId, CallId, Key, Language, QueueId, Score, SurveyName};
 use aftercall_store::{
     Change, Channel, Comment, Erasure, Found, NewRating, RatedAt, Rating, Replacement, Write, Written,
@@ -114,9 +111,9 @@ impl Said {
     fn read(fields: &mut Fields<'_, '_>, now: Timestamp) -> Option<Self> {
         let score = fields.required("score", score);
         let comment =
-            fields.given("comment", |value| Comment::new(text(value)?).map_err(|why| why.to_string()));
-        let agent = id(fields, "agent_id");
-        let queue = id(fields, "queue_id");
+            fields.given_text("comment", |value| Comment::new(text(value)?).map_err(|why| why.to_string()));
+        let agent = fields.given_text("agent_id", parsed::<AgentId>);
+        let queue = fields.given_text("queue_id", parsed::<QueueId>);
         let created_at = fields.optional("created_at", |value| rated_at(value, now));
         let key = fields.given("key", key);
         let survey = fields.given("survey", parsed::<SurveyName>);
@@ -125,11 +122,7 @@ impl Said {
         let language = fields.given("language", parsed::<Language>);
         Some(Self {
             score: score?,
-            // An empty text says as much as none.
-            comment: match comment? {
-                Given::Value(comment) if comment.expose().is_empty() => Given::Null,
-                given => given,
-            },
+            comment: comment?,
             agent: agent?,
             queue: queue?,
             created_at: created_at?,
@@ -139,19 +132,6 @@ impl Said {
             language: language?,
         })
     }
-}
-
-/// An id. An empty one says as much as none: so a PBX fills in a variable that it does not have.
-fn id<T: FromStr<Err: Display>>(fields: &mut Fields<'_, '_>, name: &'static str) -> Option<Given<T>> {
-    let given = fields.given(name, |value| match value.as_str() {
-        Some("") => Ok(None),
-        _ => parsed(value).map(Some),
-    });
-    Some(match given? {
-        Given::Value(Some(id)) => Given::Value(id),
-        Given::Value(None) | Given::Null => Given::Null,
-        Given::Absent => Given::Absent,
-    })
 }
 
 /// Rate a call.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aftercall_wire::sip::is_token;
 use clap::Args;
 use percent_encoding::percent_decode_str;
 
@@ -150,8 +151,7 @@ fn header(text: &str) -> Result<(String, String), String> {
 
 fn named(name: &str, value: &str) -> Result<(String, String), String> {
     let (name, value) = (name.trim(), value.trim());
-    let token = |c: char| c.is_ascii_alphanumeric() || "-.!%*_+`'~".contains(c);
-    if name.is_empty() || !name.chars().all(token) || value.chars().any(char::is_control) {
+    if !is_token(name) || value.chars().any(char::is_control) {
         return Err("a header has a name without blanks and a value on one line".to_owned());
     }
     if is_ours(name) {

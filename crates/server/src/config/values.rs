@@ -1,5 +1,6 @@
 //! What single values of the configuration may be.
 
+use aftercall_wire::sip::is_token;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -69,8 +70,7 @@ pub(super) fn name(value: &Value) -> Result<String, String> {
 
 /// The name of a header (RFC 3261, 25.1: token), in lower case, as headers are compared.
 pub(super) fn header_name(text: &str) -> Result<String, String> {
-    let token = |c: char| c.is_ascii_alphanumeric() || "-.!%*_+`'~".contains(c);
-    if text.is_empty() || !text.chars().all(token) {
+    if !is_token(text) {
         return Err(format!("is `{text}`, which cannot be the name of a header"));
     }
     Ok(text.to_ascii_lowercase())

@@ -1,7 +1,8 @@
 //! Finds the session description in a message's body.
 
-use super::framing::find;
 use aftercall_wire::sip::param;
+
+use super::framing::find;
 
 /// Parts of a multipart body looked at. SIP-I carries two, location a third.
 const PARTS_MAX: usize = 8;

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aftercall_wire::sip::transaction::Timers;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{Credentials, Transport};
@@ -134,23 +135,6 @@ impl Default for Bounds {
             tcp_connections_max: 1024,
             tcp_connections_per_source_max: 128,
         }
-    }
-}
-
-/// RFC 3261's timer values (section 17.1.1.1, appendix A). Smaller ones make tests quick.
-#[derive(Clone, Copy, Debug)]
-pub struct Timers {
-    /// The round-trip estimate; unacknowledged things are given up after 64 of them.
-    pub t1: Duration,
-    /// The longest pause between two retransmissions.
-    pub t2: Duration,
-    /// How long a message may linger in the network.
-    pub t4: Duration,
-}
-
-impl Default for Timers {
-    fn default() -> Self {
-        Self { t1: Duration::from_millis(500), t2: Duration::from_secs(4), t4: Duration::from_secs(5) }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Digest authentication (RFC 7616, RFC 8760, RFC 3261 section 22): both sides, pure. Time and randomness are given.
 
-use aftercall_wire::sip::listed;
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::time::Duration;
 
+use aftercall_wire::sip::listed;
 use md5::Md5;
 use sha2::{Digest, Sha256};
 

@@ -2,11 +2,8 @@
 //! underneath would silently lose: a body without Content-Length, headers after a byte that is not UTF-8, a method or
 //! Request-URI it does not know.
 
-/// Longest message taken; also the longest datagram there is.
-pub(super) const MESSAGE_BYTES_MAX: usize = 65_535;
-
-/// Longest start line and headers together. A real INVITE has 1-8 KiB.
-pub(super) const HEAD_BYTES_MAX: usize = 32 * 1024;
+use aftercall_wire::sip::is_token;
+pub(super) use aftercall_wire::sip::{HEAD_BYTES_MAX, MESSAGE_BYTES_MAX};
 
 /// The methods that the parser underneath knows.
 const PARSEABLE: [&str; 14] = [
@@ -171,8 +168,7 @@ fn read_start(line: &str) -> Result<Start, Broken> {
     }
     let (method, rest) = line.split_once(' ').ok_or(Broken)?;
     let (uri, version) = rest.rsplit_once(' ').ok_or(Broken)?;
-    let token = |b: u8| b.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&b);
-    if method.is_empty() || !method.bytes().all(token) || !version.starts_with("SIP/") {
+    if !is_token(method) || !version.starts_with("SIP/") {
         return Err(Broken);
     }
     Ok(Start::Request {

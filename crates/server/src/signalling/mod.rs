@@ -44,7 +44,8 @@ use intake::Intake;
 use stack::Stack;
 
 pub use address::{BadTarget, Target};
-pub use config::{BadListen, Bounds, Clock, Listen, Peer, Peers, SignallingConfig, StartError, Timers};
+pub use aftercall_wire::sip::transaction::Timers;
+pub use config::{BadListen, Bounds, Clock, Listen, Peer, Peers, SignallingConfig, StartError};
 pub use counters::Count;
 pub use model::{CallKey, Credentials, Dial, Ending, Event, InviteRequest, Standing, Transfer, Transport};
 pub use reply::is_ours;

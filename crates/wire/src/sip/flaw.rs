@@ -114,7 +114,8 @@ pub(super) fn of_uri(uri: &str) -> Option<Flaw> {
 }
 
 /// Whether this can be a method or a header's name (section 25.1).
-pub(super) fn is_token(text: &str) -> bool {
+#[must_use]
+pub fn is_token(text: &str) -> bool {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte);
     !text.is_empty() && text.bytes().all(token)
 }

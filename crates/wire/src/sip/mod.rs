@@ -8,7 +8,7 @@ mod read;
 pub mod transaction;
 mod value;
 
-pub use flaw::Flaw;
+pub use flaw::{Flaw, is_token};
 pub use headers::Headers;
 pub use layer::{Asked, COOKIE, Full, Layer, Passed, Told, TransactionId};
 pub use message::{HEAD_BYTES_MAX, HEADERS_MAX, MESSAGE_BYTES_MAX, Message, Method, Request, Response};

@@ -104,24 +104,39 @@ impl Repeat {
     fn after(pause: Duration, now: Duration) -> Self {
         Self { at: now + pause, pause }
     }
-
-    /// `None` where the transport sends again by itself.
-    fn over(carriage: Carriage, timers: &Timers, now: Duration) -> Option<Self> {
-        (carriage == Carriage::Datagrams).then(|| Self::after(timers.t1, now))
-    }
-
-    /// Sends the packet if it is time; then the next time is later. Pauses grow up to `longest`.
-    fn send<N>(again: &mut Option<Self>, packet: &Packet, longest: Duration, now: Duration) -> Step<N> {
-        match again {
-            Some(repeat) if now >= repeat.at => {
-                *repeat = Self::after((repeat.pause * 2).min(longest), now);
-                Step::send(packet)
-            }
-            _ => Step::NOTHING,
-        }
-    }
 }
 
-fn earlier(again: Option<Repeat>, until: Duration) -> Option<Duration> {
-    Some(again.map_or(until, |repeat| repeat.at.min(until)))
+/// A packet that waits for something to be heard: until when, and when it is sent again, if we have to.
+#[derive(Debug)]
+struct Waiting {
+    packet: Packet,
+    again: Option<Repeat>,
+    until: Duration,
+}
+
+impl Waiting {
+    /// It has just been sent, and is sent again unless the transport does that.
+    fn new(packet: Packet, carriage: Carriage, timers: &Timers, now: Duration) -> Self {
+        let again = (carriage == Carriage::Datagrams).then(|| Repeat::after(timers.t1, now));
+        Self { packet, again, until: now + timers.patience() }
+    }
+
+    fn due(&self) -> Duration {
+        self.again.map_or(self.until, |repeat| repeat.at.min(self.until))
+    }
+
+    /// Sends it again if it is time; then the next time is later, by pauses that grow up to `longest`. `None`: it has
+    /// waited long enough.
+    fn tick<N>(&mut self, longest: Duration, now: Duration) -> Option<Step<N>> {
+        if now >= self.until {
+            return None;
+        }
+        match &mut self.again {
+            Some(repeat) if now >= repeat.at => {
+                *repeat = Repeat::after((repeat.pause * 2).min(longest), now);
+                Some(Step::send(&self.packet))
+            }
+            _ => Some(Step::NOTHING),
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Carriage, ClientNews, Packet, Repeat, Step, Timers, earlier};
+use super::{Carriage, ClientNews, Packet, Step, Timers, Waiting};
 
 /// An INVITE that goes out.
 #[derive(Debug)]
@@ -15,11 +15,7 @@ pub struct InviteClient {
 #[derive(Debug)]
 enum Inviting {
     /// Nothing was heard.
-    Calling {
-        request: Packet,
-        again: Option<Repeat>,
-        until: Duration,
-    },
+    Calling(Waiting),
     /// It is being worked on: the user decides how long to wait.
     Proceeding,
     /// A 2xx came; others may follow, from other branches or because our ACK was lost.
@@ -43,24 +39,23 @@ impl InviteClient {
         now: Duration,
     ) -> (Self, Step<ClientNews>) {
         let step = Step::send(&request);
-        let again = Repeat::over(carriage, &timers, now);
-        let state = Inviting::Calling { request, again, until: now + timers.patience() };
+        let state = Inviting::Calling(Waiting::new(request, carriage, &timers, now));
         (Self { timers, carriage, state }, step)
     }
 
     /// A response came. `ack` makes the ACK of a refusal, which is part of this transaction (section 17.1.1.3).
     pub fn heard(&mut self, status: u16, ack: impl FnOnce() -> Packet, now: Duration) -> Step<ClientNews> {
         match (&self.state, status) {
-            (Inviting::Calling { .. } | Inviting::Proceeding, ..200) => {
+            (Inviting::Calling(_) | Inviting::Proceeding, ..200) => {
                 self.state = Inviting::Proceeding;
                 Step::news(ClientNews::Heard)
             }
-            (Inviting::Calling { .. } | Inviting::Proceeding, 200..300) => {
+            (Inviting::Calling(_) | Inviting::Proceeding, 200..300) => {
                 self.state = Inviting::Accepted { until: now + self.timers.patience() };
                 Step::news(ClientNews::Heard)
             }
             (Inviting::Accepted { .. }, 200..300) => Step::news(ClientNews::Heard),
-            (Inviting::Calling { .. } | Inviting::Proceeding, 300..) => {
+            (Inviting::Calling(_) | Inviting::Proceeding, 300..) => {
                 let ack = ack();
                 let step = Step { news: Some(ClientNews::Heard), ..Step::send(&ack) };
                 self.state = match self.carriage {
@@ -79,7 +74,7 @@ impl InviteClient {
     #[must_use]
     pub fn due(&self) -> Option<Duration> {
         match self.state {
-            Inviting::Calling { again, until, .. } => earlier(again, until),
+            Inviting::Calling(ref waiting) => Some(waiting.due()),
             Inviting::Accepted { until } | Inviting::Completed { until, .. } => Some(until),
             Inviting::Proceeding | Inviting::Over => None,
         }
@@ -87,20 +82,20 @@ impl InviteClient {
 
     /// Does what is due.
     pub fn tick(&mut self, now: Duration) -> Step<ClientNews> {
-        // Timer A doubles without a limit (section 17.1.1.2).
-        let longest = self.timers.patience();
-        match &mut self.state {
-            Inviting::Calling { until, .. } if now >= *until => {
-                self.state = Inviting::Over;
-                Step::news(ClientNews::TimedOut)
+        let step = match &mut self.state {
+            // Timer A doubles without a limit (section 17.1.1.2).
+            Inviting::Calling(waiting) => {
+                waiting.tick(self.timers.patience(), now).ok_or(Step::news(ClientNews::TimedOut))
             }
-            Inviting::Calling { request, again, .. } => Repeat::send(again, request, longest, now),
             Inviting::Accepted { until } | Inviting::Completed { until, .. } if now >= *until => {
-                self.state = Inviting::Over;
-                Step::NOTHING
+                Err(Step::NOTHING)
             }
-            _ => Step::NOTHING,
-        }
+            _ => Ok(Step::NOTHING),
+        };
+        step.unwrap_or_else(|last| {
+            self.state = Inviting::Over;
+            last
+        })
     }
 
     /// Whether a CANCEL may be sent: something was heard, and nothing final (section 9.1).
@@ -127,11 +122,7 @@ pub struct OtherClient {
 #[derive(Debug)]
 enum Asking {
     /// Nothing final was heard.
-    Trying {
-        request: Packet,
-        again: Option<Repeat>,
-        until: Duration,
-    },
+    Trying(Waiting),
     /// The answer came; its repeats are absorbed.
     Completed {
         until: Duration,
@@ -148,20 +139,19 @@ impl OtherClient {
         now: Duration,
     ) -> (Self, Step<ClientNews>) {
         let step = Step::send(&request);
-        let again = Repeat::over(carriage, &timers, now);
-        let state = Asking::Trying { request, again, until: now + timers.patience() };
+        let state = Asking::Trying(Waiting::new(request, carriage, &timers, now));
         (Self { timers, carriage, state }, step)
     }
 
     /// A response came.
     pub fn heard(&mut self, status: u16, now: Duration) -> Step<ClientNews> {
-        let Asking::Trying { again, .. } = &mut self.state else { return Step::NOTHING };
+        let Asking::Trying(waiting) = &mut self.state else { return Step::NOTHING };
         if status >= 200 {
             self.state = match self.carriage {
                 Carriage::Datagrams => Asking::Completed { until: now + self.timers.t4 },
                 Carriage::Stream => Asking::Over,
             };
-        } else if let Some(again) = again {
+        } else if let Some(again) = &mut waiting.again {
             // It arrived: from the next repeat on, pauses are the longest (section 17.1.2.2).
             again.pause = self.timers.t2;
         }
@@ -172,7 +162,7 @@ impl OtherClient {
     #[must_use]
     pub fn due(&self) -> Option<Duration> {
         match self.state {
-            Asking::Trying { again, until, .. } => earlier(again, until),
+            Asking::Trying(ref waiting) => Some(waiting.due()),
             Asking::Completed { until } => Some(until),
             Asking::Over => None,
         }
@@ -180,19 +170,17 @@ impl OtherClient {
 
     /// Does what is due.
     pub fn tick(&mut self, now: Duration) -> Step<ClientNews> {
-        let longest = self.timers.t2;
-        match &mut self.state {
-            Asking::Trying { until, .. } if now >= *until => {
-                self.state = Asking::Over;
-                Step::news(ClientNews::TimedOut)
+        let step = match &mut self.state {
+            Asking::Trying(waiting) => {
+                waiting.tick(self.timers.t2, now).ok_or(Step::news(ClientNews::TimedOut))
             }
-            Asking::Trying { request, again, .. } => Repeat::send(again, request, longest, now),
-            Asking::Completed { until } if now >= *until => {
-                self.state = Asking::Over;
-                Step::NOTHING
-            }
-            _ => Step::NOTHING,
-        }
+            Asking::Completed { until } if now >= *until => Err(Step::NOTHING),
+            _ => Ok(Step::NOTHING),
+        };
+        step.unwrap_or_else(|last| {
+            self.state = Asking::Over;
+            last
+        })
     }
 
     /// Whether it can be forgotten.

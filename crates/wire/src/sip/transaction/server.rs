@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Carriage, Packet, Repeat, ServerNews, Step, Timers, earlier};
+use super::{Carriage, Packet, ServerNews, Step, Timers, Waiting};
 
 /// An INVITE that came in.
 ///
@@ -22,17 +22,9 @@ enum Invited {
         last: Option<Packet>,
     },
     /// A 2xx went out; repeats of the INVITE are absorbed until nobody can send one any more.
-    Accepted {
-        response: Packet,
-        again: Option<Repeat>,
-        until: Duration,
-    },
+    Accepted(Waiting),
     /// A refusal went out.
-    Completed {
-        response: Packet,
-        again: Option<Repeat>,
-        until: Duration,
-    },
+    Completed(Waiting),
     /// The refusal's ACK came; its repeats are absorbed.
     Confirmed {
         until: Duration,
@@ -51,16 +43,15 @@ impl InviteServer {
     pub fn respond(&mut self, status: u16, packet: Packet, now: Duration) -> Step<ServerNews> {
         let Invited::Proceeding { last } = &mut self.state else { return Step::NOTHING };
         let step = Step::send(&packet);
-        let until = now + self.timers.patience();
         match status {
             ..200 => *last = Some(packet),
             200..300 => {
-                let again = Some(Repeat::after(self.timers.t1, now));
-                self.state = Invited::Accepted { response: packet, again, until };
+                let waiting = Waiting::new(packet, Carriage::Datagrams, &self.timers, now);
+                self.state = Invited::Accepted(waiting);
             }
             300.. => {
-                let again = Repeat::over(self.carriage, &self.timers, now);
-                self.state = Invited::Completed { response: packet, again, until };
+                let waiting = Waiting::new(packet, self.carriage, &self.timers, now);
+                self.state = Invited::Completed(waiting);
             }
         }
         step
@@ -69,12 +60,11 @@ impl InviteServer {
     /// The same INVITE came again: what we last said was lost.
     pub fn repeated(&self) -> Step<ServerNews> {
         match &self.state {
-            Invited::Proceeding { last: Some(response) } | Invited::Completed { response, .. } => {
-                Step::send(response)
-            }
+            Invited::Proceeding { last: Some(response) } => Step::send(response),
+            Invited::Completed(waiting) => Step::send(&waiting.packet),
             // Nothing was said yet; or the 2xx is repeated anyway (RFC 6026, 7.1); or the ACK is here already.
             Invited::Proceeding { last: None }
-            | Invited::Accepted { .. }
+            | Invited::Accepted(_)
             | Invited::Confirmed { .. }
             | Invited::Over => Step::NOTHING,
         }
@@ -84,8 +74,8 @@ impl InviteServer {
     /// waits for none any more, since the peer has hung up.
     pub fn acknowledged(&mut self, now: Duration) {
         match &mut self.state {
-            Invited::Accepted { again, .. } => *again = None,
-            Invited::Completed { .. } => {
+            Invited::Accepted(waiting) => waiting.again = None,
+            Invited::Completed(_) => {
                 self.state = match self.carriage {
                     Carriage::Datagrams => Invited::Confirmed { until: now + self.timers.t4 },
                     Carriage::Stream => Invited::Over,
@@ -99,9 +89,7 @@ impl InviteServer {
     #[must_use]
     pub fn due(&self) -> Option<Duration> {
         match self.state {
-            Invited::Accepted { again, until, .. } | Invited::Completed { again, until, .. } => {
-                earlier(again, until)
-            }
+            Invited::Accepted(ref waiting) | Invited::Completed(ref waiting) => Some(waiting.due()),
             Invited::Confirmed { until } => Some(until),
             Invited::Proceeding { .. } | Invited::Over => None,
         }
@@ -109,12 +97,12 @@ impl InviteServer {
 
     /// Does what is due.
     pub fn tick(&mut self, now: Duration) -> Step<ServerNews> {
-        let (response, again, until, unheard) = match &mut self.state {
-            Invited::Accepted { response, again, until } => {
-                let unheard = again.is_some();
-                (response, again, until, unheard)
+        let (waiting, unheard) = match &mut self.state {
+            Invited::Accepted(waiting) => {
+                let unheard = waiting.again.is_some();
+                (waiting, unheard)
             }
-            Invited::Completed { response, again, until } => (response, again, until, true),
+            Invited::Completed(waiting) => (waiting, true),
             Invited::Confirmed { until } => {
                 if now >= *until {
                     self.state = Invited::Over;
@@ -123,17 +111,16 @@ impl InviteServer {
             }
             Invited::Proceeding { .. } | Invited::Over => return Step::NOTHING,
         };
-        if now >= *until {
+        waiting.tick(self.timers.t2, now).unwrap_or_else(|| {
             self.state = Invited::Over;
-            return if unheard { Step::news(ServerNews::NoAck) } else { Step::NOTHING };
-        }
-        Repeat::send(again, response, self.timers.t2, now)
+            if unheard { Step::news(ServerNews::NoAck) } else { Step::NOTHING }
+        })
     }
 
     /// Whether a 2xx went out.
     #[must_use]
     pub const fn is_accepted(&self) -> bool {
-        matches!(self.state, Invited::Accepted { .. })
+        matches!(self.state, Invited::Accepted(_))
     }
 
     /// Whether no final response went out yet, so that a CANCEL means something (RFC 3261, 9.2).
