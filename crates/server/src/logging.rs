@@ -3,7 +3,6 @@
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -19,9 +18,6 @@ pub enum LogFormat {
 
 /// What is shown unless the operator says otherwise.
 const SHOWN: &str = "info";
-
-/// A library that logs what is on the wire: numbers, names, passwords. No filter turns it on.
-const SILENCED: &str = "rsipstack";
 
 /// Logging that cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +38,7 @@ pub fn start(filter: Option<&str>, format: LogFormat) -> Result<(), LogFault> {
     let shown = read(filter.unwrap_or_default())?;
     let colours = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
-    let log = tracing_subscriber::registry().with(shown).with(filter_fn(|about| may_log(about.target())));
+    let log = tracing_subscriber::registry().with(shown);
     let started = match format {
         LogFormat::Text => log.with(lines).try_init(),
         LogFormat::Json => log.with(lines.json().flatten_event(true)).try_init(),
@@ -59,25 +55,9 @@ pub fn read(filter: &str) -> Result<EnvFilter, LogFault> {
     EnvFilter::try_new(filter).map_err(|_| LogFault::Filter(filter.to_owned()))
 }
 
-fn may_log(target: &str) -> bool {
-    target.split("::").next() != Some(SILENCED)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_filter_brings_back_what_logs_the_wire() {
-        for (target, expected) in [
-            ("rsipstack", false),
-            ("rsipstack::transport::udp", false),
-            ("aftercall::api", true),
-            ("rsipstacking", true),
-        ] {
-            assert_eq!(may_log(target), expected, "{target}");
-        }
-    }
 
     #[test]
     fn a_filter_that_is_none_is_refused() {

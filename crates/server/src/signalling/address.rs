@@ -9,6 +9,9 @@ use super::Transport;
 /// Longest URI dialled or followed: a Request-URI must fit one datagram with room to spare.
 const URI_BYTES_MAX: usize = 1024;
 
+/// Where a peer listens that names no port.
+const SIP_PORT: u16 = 5060;
+
 /// A `sip:` URI that can be called, kept byte for byte.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
@@ -59,6 +62,11 @@ impl Target {
     /// The port, if one is given.
     pub fn port(&self) -> Option<u16> {
         self.port
+    }
+
+    /// The port, or the one that everybody has who names none (RFC 3261, section 19.1.2).
+    pub(super) fn port_or_usual(&self) -> u16 {
+        self.port.unwrap_or(SIP_PORT)
     }
 
     /// The `transport` parameter, if given.

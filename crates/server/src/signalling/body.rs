@@ -1,8 +1,6 @@
 //! Finds the session description in a message's body.
 
-use aftercall_wire::sip::param;
-
-use super::framing::find;
+use aftercall_wire::sip::{Headers, param};
 
 /// Parts of a multipart body looked at. SIP-I carries two, location a third.
 const PARTS_MAX: usize = 8;
@@ -20,12 +18,17 @@ pub(super) enum Body {
 
 impl Body {
     /// The SDP, if that is what it is.
-    pub(super) fn sdp(self) -> Option<Vec<u8>> {
+    fn sdp(self) -> Option<Vec<u8>> {
         match self {
             Self::Sdp(sdp) => Some(sdp),
             Self::Empty | Self::Other => None,
         }
     }
+}
+
+/// The session description that a message carries.
+pub(super) fn sdp_in(headers: &Headers, body: &[u8]) -> Option<Vec<u8>> {
+    read(headers.get("Content-Type"), body).sdp()
 }
 
 /// Reads a body of this Content-Type; multipart/mixed is searched one level deep (RFC 5621).
@@ -79,6 +82,10 @@ fn sdp_part(part: &[u8]) -> Option<&[u8]> {
             && is(value, "application/sdp")
     });
     sdp.then(|| &part[head_end + 4..])
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
 }
 
 #[cfg(test)]

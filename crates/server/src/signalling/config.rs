@@ -87,6 +87,13 @@ pub struct Peer {
     pub md5_only: bool,
 }
 
+impl Peers {
+    /// Whether requests from this address are read at all.
+    pub(super) fn know(&self, ip: IpAddr) -> bool {
+        self.open || self.list.iter().any(|peer| peer.from.contains(&ip))
+    }
+}
+
 impl Default for Peers {
     /// Loopback and private addresses (RFC 1918, RFC 4193, link-local), without authentication.
     fn default() -> Self {

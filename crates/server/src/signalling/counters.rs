@@ -55,8 +55,6 @@ counts! {
     ConnectionsRefused => "connections_refused",
     /// TCP connections closed because the peer sent nonsense, or did not read.
     ConnectionsBroken => "connections_broken",
-    /// Messages that made the stack underneath panic: each is worth a report.
-    Panics => "panics",
 }
 
 /// The counts themselves.

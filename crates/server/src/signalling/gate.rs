@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::digest::{Verdict, Verifier};
@@ -53,10 +52,6 @@ pub(super) struct Approach<'a> {
 pub(super) struct Gate {
     peers: Peers,
     per_second: u32,
-    memory: Mutex<Memory>,
-}
-
-struct Memory {
     verifier: Verifier,
     sources: HashMap<IpAddr, Bucket>,
     strangers: Bucket,
@@ -65,26 +60,27 @@ struct Memory {
 impl Gate {
     /// `secret` seals the nonces of challenges.
     pub(super) fn new(peers: Peers, per_second: u32, secret: String) -> Self {
-        let memory = Memory {
+        Self {
+            peers,
+            per_second,
             verifier: Verifier::new(secret),
             sources: HashMap::new(),
             strangers: Bucket::full(STRANGERS_ANSWERED_PER_SECOND),
-        };
-        Self { peers, per_second, memory: Mutex::new(memory) }
+        }
     }
 
     /// Whether requests that are not within a dialog are read at all: from peers, and when open.
     pub(super) fn knows(&self, ip: IpAddr) -> bool {
-        self.peers.open || self.peers.list.iter().any(|p| p.from.contains(&ip))
+        self.peers.know(ip)
     }
 
     /// Whether one who is not known is told so, rather than nothing.
-    pub(super) fn dismisses(&self, user_agent: Option<&str>, now: Duration) -> bool {
-        !is_scanner(user_agent) && self.memory().strangers.take(STRANGERS_ANSWERED_PER_SECOND, now)
+    pub(super) fn dismisses(&mut self, user_agent: Option<&str>, now: Duration) -> bool {
+        !is_scanner(user_agent) && self.strangers.take(STRANGERS_ANSWERED_PER_SECOND, now)
     }
 
     /// Judges an INVITE that would start a call. `fresh` goes into a challenge's nonce.
-    pub(super) fn admit(&self, approach: &Approach<'_>, now: Duration, fresh: &str) -> Admission {
+    pub(super) fn admit(&mut self, approach: &Approach<'_>, now: Duration, fresh: &str) -> Admission {
         let holding = || self.peers.list.iter().enumerate().filter(|(_, p)| p.from.contains(&approach.ip));
         let narrowest = holding().map(|(_, p)| p.from.prefix_len()).max();
         let fitting = || holding().filter(|(_, p)| Some(p.from.prefix_len()) == narrowest);
@@ -95,8 +91,7 @@ impl Gate {
         if stranger && !self.peers.open {
             return Admission::Forbid;
         }
-        let mut memory = self.memory();
-        if !memory.source_may(approach.ip, self.per_second, now) {
+        if !source_may(&mut self.sources, approach.ip, self.per_second, now) {
             return Admission::TooFast;
         }
         if stranger {
@@ -106,33 +101,27 @@ impl Gate {
         for (place, peer) in fitting() {
             let Some(credentials) = &peer.auth else { return Admission::Take(Standing::Peer(place)) };
             for authorization in &approach.authorization {
-                match memory.verifier.judge(authorization, "INVITE", credentials, now) {
+                match self.verifier.judge(authorization, "INVITE", credentials, now) {
                     Verdict::Proven => return Admission::Take(Standing::Peer(place)),
                     Verdict::Stale => stale = true,
                     Verdict::Unproven => {}
                 }
             }
         }
-        Admission::Challenge(memory.verifier.challenge(now, fresh, stale, fitting().any(|(_, p)| p.md5_only)))
-    }
-
-    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
-        // Each holder leaves it whole at every step, so a panic elsewhere spoils nothing.
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        Admission::Challenge(self.verifier.challenge(now, fresh, stale, fitting().any(|(_, p)| p.md5_only)))
     }
 }
 
-impl Memory {
-    fn source_may(&mut self, ip: IpAddr, per_second: u32, now: Duration) -> bool {
-        let source = network_of(ip);
-        if self.sources.len() >= SOURCES_MAX && !self.sources.contains_key(&source) {
-            self.sources.retain(|_, bucket| !bucket.is_full(per_second, now));
-            if self.sources.len() >= SOURCES_MAX {
-                return false;
-            }
+/// Whether a source may call now.
+fn source_may(sources: &mut HashMap<IpAddr, Bucket>, ip: IpAddr, per_second: u32, now: Duration) -> bool {
+    let source = network_of(ip);
+    if sources.len() >= SOURCES_MAX && !sources.contains_key(&source) {
+        sources.retain(|_, bucket| !bucket.is_full(per_second, now));
+        if sources.len() >= SOURCES_MAX {
+            return false;
         }
-        self.sources.entry(source).or_insert_with(|| Bucket::full(per_second)).take(per_second, now)
     }
+    sources.entry(source).or_insert_with(|| Bucket::full(per_second)).take(per_second, now)
 }
 
 /// Tokens that fill up at so many a second, to as many as a second brings.
@@ -198,7 +187,13 @@ mod tests {
         Gate::new(Peers { list, open }, per_second, "secret".into())
     }
 
-    fn ask(gate: &Gate, ip: &str, user_agent: Option<&str>, authorization: &[&str], ms: u64) -> Admission {
+    fn ask(
+        gate: &mut Gate,
+        ip: &str,
+        user_agent: Option<&str>,
+        authorization: &[&str],
+        ms: u64,
+    ) -> Admission {
         let approach =
             Approach { ip: ip.parse().unwrap(), user_agent, authorization: authorization.to_vec() };
         gate.admit(&approach, Duration::from_millis(ms), "fresh")
@@ -216,7 +211,7 @@ mod tests {
             (true, STRANGER, scanner, Admission::Ignore),
         ] {
             assert_eq!(
-                ask(&gate(open, 10), ip, user_agent, &[], 0),
+                ask(&mut gate(open, 10), ip, user_agent, &[], 0),
                 expected,
                 "{ip} {user_agent:?} open={open}"
             );
@@ -229,25 +224,28 @@ mod tests {
             Peer { from: "10.0.0.0/8".parse().unwrap(), auth: None, md5_only: false },
             Peer { from: "10.9.0.0/16".parse().unwrap(), auth: Some(credentials()), md5_only: false },
         ];
-        let gate = Gate::new(Peers { list, open: false }, 10, "secret".into());
-        assert_eq!(ask(&gate, "10.1.1.1", None, &[], 0), Admission::Take(Standing::Peer(0)));
-        assert!(matches!(ask(&gate, "10.9.1.1", None, &[], 0), Admission::Challenge(_)));
+        let mut gate = Gate::new(Peers { list, open: false }, 10, "secret".into());
+        assert_eq!(ask(&mut gate, "10.1.1.1", None, &[], 0), Admission::Take(Standing::Peer(0)));
+        assert!(matches!(ask(&mut gate, "10.9.1.1", None, &[], 0), Admission::Challenge(_)));
     }
 
     #[test]
     fn a_peer_with_a_password_proves_it_once_per_count() {
-        let gate = gate(true, 10);
-        let Admission::Challenge(challenges) = ask(&gate, GUARDED, None, &[], 0) else {
+        let mut gate = gate(true, 10);
+        let Admission::Challenge(challenges) = ask(&mut gate, GUARDED, None, &[], 0) else {
             panic!("no challenge")
         };
         let challenges: Vec<_> = challenges.iter().map(String::as_str).collect();
         let proof = digest::answer(&challenges, "INVITE", "sip:a@h", &credentials(), "c").unwrap();
-        assert_eq!(ask(&gate, GUARDED, None, &["Basic x", &proof], 1), Admission::Take(Standing::Peer(1)));
-        let Admission::Challenge(again) = ask(&gate, GUARDED, None, &[&proof], 2) else {
+        assert_eq!(
+            ask(&mut gate, GUARDED, None, &["Basic x", &proof], 1),
+            Admission::Take(Standing::Peer(1))
+        );
+        let Admission::Challenge(again) = ask(&mut gate, GUARDED, None, &[&proof], 2) else {
             panic!("replay taken")
         };
         assert!(digest::is_stale(&again[0]));
-        let Admission::Challenge(again) = ask(&gate, GUARDED, None, &["Digest username=\"x\""], 3) else {
+        let Admission::Challenge(again) = ask(&mut gate, GUARDED, None, &["Digest username=\"x\""], 3) else {
             panic!("nonsense taken")
         };
         assert!(!digest::is_stale(&again[0]));
@@ -256,7 +254,7 @@ mod tests {
     /// `+` taken, `-` too fast; at these milliseconds, three calls a second allowed.
     #[test]
     fn a_source_gets_its_rate_and_others_are_not_hurt() {
-        let gate = gate(false, 3);
+        let mut gate = gate(false, 3);
         for (ip, ms, taken) in [
             (PEER, 0, true),
             (PEER, 0, true),
@@ -272,7 +270,7 @@ mod tests {
             (PEER, 5000, false),
         ] {
             let expected = if taken { Admission::Take(Standing::Peer(0)) } else { Admission::TooFast };
-            assert_eq!(ask(&gate, ip, None, &[], ms), expected, "{ip} at {ms}");
+            assert_eq!(ask(&mut gate, ip, None, &[], ms), expected, "{ip} at {ms}");
         }
     }
 
@@ -290,19 +288,19 @@ mod tests {
 
     #[test]
     fn the_table_of_sources_is_bounded_and_quiet_ones_make_room() {
-        let gate = gate(false, 1);
+        let mut gate = gate(false, 1);
         let at = |n: usize| format!("10.0.{}.{}", n / 256, n % 256);
         for n in 0..SOURCES_MAX {
-            assert_eq!(ask(&gate, &at(n), None, &[], 0), Admission::Take(Standing::Peer(0)));
+            assert_eq!(ask(&mut gate, &at(n), None, &[], 0), Admission::Take(Standing::Peer(0)));
         }
-        assert_eq!(ask(&gate, &at(SOURCES_MAX), None, &[], 10), Admission::TooFast);
-        assert_eq!(ask(&gate, &at(SOURCES_MAX), None, &[], 1000), Admission::Take(Standing::Peer(0)));
-        assert_eq!(gate.memory().sources.len(), 1);
+        assert_eq!(ask(&mut gate, &at(SOURCES_MAX), None, &[], 10), Admission::TooFast);
+        assert_eq!(ask(&mut gate, &at(SOURCES_MAX), None, &[], 1000), Admission::Take(Standing::Peer(0)));
+        assert_eq!(gate.sources.len(), 1);
     }
 
     #[test]
     fn strangers_are_dismissed_at_a_bounded_rate() {
-        let gate = gate(false, 1);
+        let mut gate = gate(false, 1);
         assert!(!gate.knows(STRANGER.parse().unwrap()));
         assert!(gate.knows(PEER.parse().unwrap()));
         let told = (0..100).filter(|_| gate.dismisses(None, Duration::ZERO)).count();

@@ -1,25 +1,21 @@
-//! Judges every message that comes in, before anything is remembered about it.
+//! Judges every request that comes in, before anything is remembered about it.
 //!
-//! Only two kinds of request are worth memory: an INVITE that the gate lets in, and a request within a dialog that
-//! lives. Everything else is answered forgetfully or not at all, so nobody can fill us up by asking.
+//! Only two kinds are worth memory: an INVITE that the gate lets in, and a request within a dialog that lives.
+//! Everything else is answered forgetfully or not at all, so nobody can fill us up by asking.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use rsipstack::sip::{Request, Response, SipMessage};
-use rsipstack::transaction::key::{TransactionKey, TransactionRole};
-use rsipstack::transaction::transaction::Transaction;
-use tokio::sync::mpsc;
+use aftercall_wire::sip::{Asked, Flaw, Method, Request, TransactionId};
 
 use super::body::{self, Body};
-use super::calls::Report;
-use super::flow::{Flow, stack_address};
-use super::framing::{Frame, Start};
+use super::calls::{Calls, InviteId, Stage};
+use super::flow::Flow;
 use super::gate::{Admission, Approach};
-use super::message::{self, header, values};
-use super::reply::{ACCEPT, ALLOW, Reply};
-use super::stack::{InviteId, NoCall, Stack};
-use super::{CallKey, Count, Standing};
+use super::message::{self, DialogKey, values};
+use super::replaces::{self, Replaces};
+use super::reply::{ACCEPT, ALLOW, Reply, SUPPORTED};
+use super::session_timer;
+use super::{CallKey, Count};
 
 /// Seconds after which a source that was too fast may try again: its allowance is a second's worth.
 const RETRY_TOO_FAST_S: &str = "1";
@@ -27,256 +23,232 @@ const RETRY_TOO_FAST_S: &str = "1";
 /// Seconds after which it is worth trying again when everything is full: calls end all the time.
 const RETRY_FULL_S: &str = "10";
 
-/// A request that the calls must deal with, in the order in which requests came.
-pub(super) enum Arrival {
-    /// A new call; room for it is made.
-    Call { transaction: Transaction, flow: Flow, invite: InviteId, request_uri: String, standing: Standing },
-    /// Something within a call.
-    Within { call: CallKey, transaction: Transaction, flow: Flow },
-    /// An ACK within a call. Its transaction hears it too, but later than we hear what follows it.
-    Ack { call: CallKey, ack: Box<Request> },
-}
-
-/// Where every message comes through.
-pub(super) struct Intake {
-    pub(super) stack: Arc<Stack>,
-    pub(super) arrivals: mpsc::Sender<Arrival>,
-}
+/// Methods that we know and do not serve, beside those that the parser names.
+const NOT_SERVED: [&str; 3] = ["MESSAGE", "PUBLISH", "SUBSCRIBE"];
 
 /// A request on its way through the intake.
-struct Asked<'a> {
-    request: Request,
-    method: &'a str,
-    uri: &'a str,
-    flow: &'a Flow,
+pub(super) struct Incoming {
+    pub(super) request: Request,
+    /// The way it came.
+    pub(super) flow: Flow,
     /// Where an answer goes.
     answer_to: SocketAddr,
 }
 
-impl Intake {
-    /// Takes a message that came on this flow.
-    pub(super) async fn take(&self, frame: &Frame, flow: &Flow) {
-        self.stack.count(Count::Messages);
-        match (&frame.start, message::parse(frame)) {
-            (Start::Response(_), Some(SipMessage::Response(response))) => {
-                self.take_response(response, flow).await
-            }
-            (Start::Request { method, uri, version_known }, Some(SipMessage::Request(mut request))) => {
-                let Some(answer_to) = message::note_source(&mut request.headers, flow.remote) else {
-                    return self.stack.count(Count::Malformed);
-                };
-                let asked = Asked { request, method, uri, flow, answer_to };
-                if *version_known && !frame.truncated {
-                    self.take_request(asked, frame.method_unknown()).await;
-                } else if self.may_ask(&asked) {
-                    let (status, count) =
-                        if frame.truncated { (400, Count::Malformed) } else { (505, Count::NotSupported) };
-                    self.refuse(&asked, Reply::new(status), count).await;
-                }
-            }
-            _ => self.stack.count(Count::Malformed),
-        }
+impl Incoming {
+    fn back(&self) -> Flow {
+        self.flow.answering(self.answer_to)
     }
+}
 
-    async fn take_response(&self, response: Response, flow: &Flow) {
-        let accepted_invite = (200..300).contains(&response.status_code.code())
-            && message::cseq_method(&response.headers) == Some("INVITE");
-        if accepted_invite
-            && let Some(dialog) = message::dialog_of_response(&response.headers)
-            && let Some(call) = self.stack.call_of(&dialog)
-            && let Some(cseq) = message::cseq(&response.headers)
-        {
-            // Its transaction ended with the first 2xx; every further one is acknowledged by the call again. One that
-            // finds no room comes once more.
-            return self.stack.reports.try_send(Report::AnsweredAgain { call, cseq }).unwrap_or_default();
-        }
-        self.pass_down(response.into(), flow).await;
-    }
-
-    async fn take_request(&self, asked: Asked<'_>, method_unknown: bool) {
-        if !self.may_ask(&asked) {
-            let user_agent = header(&asked.request.headers, "User-Agent");
-            if asked.method == "ACK" || !self.stack.gate.dismisses(user_agent, self.stack.now()) {
-                return self.stack.count(Count::Ignored);
-            }
-            return self.refuse(&asked, Reply::new(403), Count::Forbidden).await;
-        }
-        if method_unknown {
-            return self.refuse(&asked, Reply::new(501).with("Allow", ALLOW), Count::NotServed).await;
-        }
-        let Some(key) = self.key_of(&asked) else {
-            if asked.method != "ACK" {
-                self.refuse(&asked, Reply::new(400), Count::Malformed).await;
-            }
-            return;
+impl Calls {
+    pub(super) fn hear_request(&mut self, mut request: Request, flaw: Option<Flaw>, flow: Flow) {
+        let Some(answer_to) = message::note_source(&mut request.headers, flow.remote) else {
+            return self.count(Count::Malformed);
         };
-        let endpoint = &self.stack.endpoint;
-        let known =
-            endpoint.transactions.contains_key(&key) || endpoint.finished_transactions.contains_key(&key);
-        if known || asked.method == "ACK" || asked.method == "CANCEL" {
-            if asked.method == "ACK" {
-                self.announce_ack(&asked.request);
-            }
-            return self.pass_down(asked.request.into(), asked.flow).await;
+        let incoming = Incoming { request, flow, answer_to };
+        if !self.may_ask(&incoming) {
+            return self.dismiss(&incoming);
         }
-        if let Some((reply, count)) = unsupported(&asked) {
-            return self.refuse(&asked, reply, count).await;
+        if let Method::Other(name) = &incoming.request.method {
+            let status = if NOT_SERVED.contains(&&**name) { 405 } else { 501 };
+            return self.refuse_forgetfully(
+                &incoming,
+                Reply::new(status).with("Allow", ALLOW),
+                Count::NotServed,
+            );
         }
-        if message::tag(&asked.request.headers, "To").is_some() {
-            self.take_within(asked, key).await;
-        } else {
-            self.take_outside(asked, key).await;
+        if let Some(flaw) = flaw {
+            let count = if flaw == Flaw::Version { Count::NotSupported } else { Count::Malformed };
+            let reply = Reply::new(flaw.status()).phrase(Some(&flaw.to_string()));
+            return self.refuse_forgetfully(&incoming, reply, count);
+        }
+        match self.layer.hear_request(&incoming.request, self.now) {
+            Asked::Known => {}
+            Asked::Ack => self.hear_ack(&incoming.request),
+            Asked::Cancels(id) => self.hear_cancel(&incoming, id),
+            Asked::New => self.take(incoming),
         }
     }
 
     /// Whether this sender is heard: one we know, or one who speaks within a call of ours.
-    fn may_ask(&self, asked: &Asked<'_>) -> bool {
-        self.stack.gate.knows(asked.flow.remote.ip())
-            || message::dialog_of_request(&asked.request.headers)
-                .is_some_and(|d| self.stack.call_of(&d).is_some())
+    fn may_ask(&self, incoming: &Incoming) -> bool {
+        self.gate.knows(incoming.flow.remote.ip())
+            || message::dialog_of_request(&incoming.request.headers)
+                .is_some_and(|dialog| self.dialogs.contains_key(&dialog))
     }
 
-    /// The transaction a request belongs to; `None` if it lacks what every request must have (RFC 3261, section 8.1.1).
-    fn key_of(&self, asked: &Asked<'_>) -> Option<TransactionKey> {
-        let headers = &asked.request.headers;
-        let whole = message::tag(headers, "From").is_some()
-            && header(headers, "To").is_some()
-            && message::cseq(headers).is_some()
-            && message::cseq_method(headers) == Some(asked.method);
-        whole.then(|| TransactionKey::from_request(&asked.request, TransactionRole::Server).ok()).flatten()
-    }
-
-    async fn take_within(&self, asked: Asked<'_>, key: TransactionKey) {
-        let call = message::dialog_of_request(&asked.request.headers).and_then(|d| self.stack.call_of(&d));
-        let Some(call) = call else {
-            return self.refuse(&asked, Reply::new(481), Count::NoDialog).await;
-        };
-        if !self.stack.has_room_for_transactions() {
-            return self.refuse(&asked, Reply::new(503).with("Retry-After", RETRY_FULL_S), Count::Full).await;
+    fn dismiss(&mut self, incoming: &Incoming) {
+        let user_agent = incoming.request.headers.get("User-Agent");
+        if incoming.request.method == Method::Ack || !self.gate.dismisses(user_agent, self.now) {
+            return self.count(Count::Ignored);
         }
-        let Ok(permit) = self.arrivals.try_reserve() else {
-            return self.refuse(&asked, busy(RETRY_FULL_S), Count::Full).await;
-        };
-        let flow = asked.flow.clone();
-        permit.send(Arrival::Within { call, transaction: self.transaction(asked, key), flow });
+        self.refuse_forgetfully(incoming, Reply::new(403), Count::Forbidden);
     }
 
-    fn announce_ack(&self, ack: &Request) {
-        if let Some(call) = message::dialog_of_request(&ack.headers).and_then(|d| self.stack.call_of(&d)) {
-            // Without room it is heard from its transaction, if late.
-            self.arrivals.try_send(Arrival::Ack { call, ack: Box::new(ack.clone()) }).unwrap_or_default();
+    fn hear_ack(&mut self, ack: &Request) {
+        let call = message::dialog_of_request(&ack.headers).and_then(|dialog| self.dialogs.get(&dialog));
+        if let Some(call) = call.copied() {
+            self.acked(call, ack);
         }
     }
 
-    async fn take_outside(&self, asked: Asked<'_>, key: TransactionKey) {
-        match asked.method {
-            "INVITE" => self.take_invite(asked, key).await,
-            "OPTIONS" => {
-                let reply = match self.stack.closed_for_s() {
-                    Some(seconds) => Reply::new(503).with("Retry-After", &seconds.to_string()),
-                    None => capabilities(),
+    /// The CANCEL itself is answered here; what it cancels gets its own answer (RFC 3261, section 9.2).
+    fn hear_cancel(&mut self, incoming: &Incoming, invite: TransactionId) {
+        let call = self.serving.get(&invite).copied();
+        let dialog = call.and_then(|call| self.calls.get(&call)).and_then(|call| call.dialog());
+        let tag = dialog.map(|dialog| dialog.key.local_tag.clone());
+        self.answer_forgetfully(incoming, Reply::new(200), tag.as_deref());
+        if let Some(call) = call.filter(|_| self.layer.is_unanswered(invite)) {
+            self.caller_gave_up(call, invite);
+        }
+    }
+
+    /// Takes a request that nobody has seen.
+    fn take(&mut self, incoming: Incoming) {
+        if let Some((reply, count)) = unsupported(&incoming.request) {
+            return self.refuse_forgetfully(&incoming, reply, count);
+        }
+        if message::tag(&incoming.request.headers, "To").is_some() {
+            self.take_within(incoming);
+        } else {
+            self.take_outside(&incoming);
+        }
+    }
+
+    fn take_within(&mut self, incoming: Incoming) {
+        let dialog = message::dialog_of_request(&incoming.request.headers);
+        let Some(call) = dialog.and_then(|dialog| self.dialogs.get(&dialog)).copied() else {
+            return self.refuse_forgetfully(&incoming, Reply::new(481), Count::NoDialog);
+        };
+        if self.is_crowded && !matches!(incoming.request.method, Method::Bye | Method::Prack) {
+            return self.refuse_forgetfully(&incoming, busy(RETRY_FULL_S), Count::Full);
+        }
+        match self.layer.begin(&incoming.request, incoming.back(), incoming.flow.carriage()) {
+            Ok(id) => self.receive_within(call, id, incoming.request),
+            Err(_) => self.refuse_forgetfully(&incoming, busy(RETRY_FULL_S), Count::Full),
+        }
+    }
+
+    fn take_outside(&mut self, incoming: &Incoming) {
+        match incoming.request.method {
+            Method::Invite => self.take_invite(incoming),
+            Method::Options => {
+                let reply = match self.shared.closed_for_s() {
+                    Some(seconds) => busy(&seconds.to_string()),
+                    None => Reply::capabilities(),
                 };
-                self.refuse(&asked, reply, Count::Options).await;
+                self.refuse_forgetfully(incoming, reply, Count::Options);
             }
-            "BYE" | "INFO" | "NOTIFY" | "PRACK" | "UPDATE" => {
-                self.refuse(&asked, Reply::new(481), Count::NoDialog).await;
+            Method::Refer | Method::Register => {
+                self.refuse_forgetfully(incoming, Reply::not_allowed(), Count::NotServed);
             }
-            _ => self.refuse(&asked, Reply::not_allowed(), Count::NotServed).await,
+            _ => self.refuse_forgetfully(incoming, Reply::new(481), Count::NoDialog),
         }
     }
 
-    async fn take_invite(&self, asked: Asked<'_>, key: TransactionKey) {
-        let headers = &asked.request.headers;
+    fn take_invite(&mut self, incoming: &Incoming) {
+        let headers = &incoming.request.headers;
         let approach = Approach {
-            ip: asked.flow.remote.ip(),
-            user_agent: header(headers, "User-Agent"),
-            authorization: message::whole_values(headers, "Authorization").collect(),
+            ip: incoming.flow.remote.ip(),
+            user_agent: headers.get("User-Agent"),
+            authorization: headers.all("Authorization").collect(),
         };
-        let standing = match self.stack.gate.admit(&approach, self.stack.now(), &message::random(16)) {
+        let standing = match self.gate.admit(&approach, self.now, &message::random(16)) {
             Admission::Take(standing) => standing,
-            Admission::Ignore => return self.stack.count(Count::Ignored),
-            Admission::Forbid => return self.refuse(&asked, Reply::new(403), Count::Forbidden).await,
+            Admission::Ignore => return self.count(Count::Ignored),
+            Admission::Forbid => {
+                return self.refuse_forgetfully(incoming, Reply::new(403), Count::Forbidden);
+            }
             Admission::TooFast => {
-                return self.refuse(&asked, busy(RETRY_TOO_FAST_S), Count::RateLimited).await;
+                return self.refuse_forgetfully(incoming, busy(RETRY_TOO_FAST_S), Count::RateLimited);
             }
             Admission::Challenge(challenges) => {
                 let reply = challenges.iter().fold(Reply::new(401), |r, c| r.with("WWW-Authenticate", c));
-                return self.refuse(&asked, reply, Count::Challenged).await;
+                return self.refuse_forgetfully(incoming, reply, Count::Challenged);
             }
         };
-        if let Some(seconds) = self.stack.closed_for_s() {
-            return self.refuse(&asked, busy(&seconds.to_string()), Count::Full).await;
+        if let Some(seconds) = self.shared.closed_for_s() {
+            return self.refuse_forgetfully(incoming, busy(&seconds.to_string()), Count::Full);
         }
-        if !self.stack.has_room_for_transactions() {
-            return self.refuse(&asked, busy(RETRY_FULL_S), Count::Full).await;
+        let invite = invite_id(&incoming.request);
+        if self.invites.contains(&invite) {
+            return self.refuse_forgetfully(incoming, Reply::new(482), Count::Merged);
         }
-        let invite = invite_id(&asked.request);
-        match self.stack.begin_incoming(&invite) {
-            Ok(()) => {}
-            Err(NoCall::Merged) => return self.refuse(&asked, Reply::new(482), Count::Merged).await,
-            Err(NoCall::Full) => return self.refuse(&asked, busy(RETRY_FULL_S), Count::Full).await,
+        if session_timer::asked(headers).is_err() {
+            let least = session_timer::SHORTEST.as_secs().to_string();
+            let reply = Reply::new(422).with("Min-SE", &least);
+            return self.refuse_forgetfully(incoming, reply, Count::NotSupported);
         }
-        // From here on nothing may be awaited: who is dropped on the way would keep the room that was made.
-        let Ok(permit) = self.arrivals.try_reserve() else {
-            self.stack.end_call(Some(&invite), None);
-            return self.refuse(&asked, busy(RETRY_FULL_S), Count::Full).await;
+        let replaces = match self.replaced(&incoming.request) {
+            Ok(replaces) => replaces,
+            Err(status) => return self.refuse_forgetfully(incoming, Reply::new(status), Count::NoDialog),
         };
-        let (request_uri, flow) = (asked.uri.to_owned(), asked.flow.clone());
-        let transaction = self.transaction(asked, key);
-        permit.send(Arrival::Call { transaction, flow, invite, request_uri, standing });
-    }
-
-    fn transaction(&self, asked: Asked<'_>, key: TransactionKey) -> Transaction {
-        let connection = Some(asked.flow.connection.clone());
-        let mut transaction =
-            Transaction::new_server(key, asked.request, self.stack.endpoint.clone(), connection);
-        transaction.destination = Some(stack_address(asked.flow.transport, asked.answer_to));
-        transaction
-    }
-
-    async fn refuse(&self, asked: &Asked<'_>, reply: Reply<'_>, count: Count) {
-        self.stack.count(count);
-        reply.forgetful(&asked.request, asked.answer_to, asked.flow, &self.stack).await;
-    }
-
-    async fn pass_down(&self, message: SipMessage, flow: &Flow) {
-        let from = stack_address(flow.transport, flow.remote);
-        if self.stack.endpoint.on_received_message(message, flow.connection.clone(), &from).await.is_err() {
-            self.stack.count(Count::Malformed);
+        if !self.has_room() {
+            return self.refuse_forgetfully(incoming, busy(RETRY_FULL_S), Count::Full);
         }
+        match self.layer.begin(&incoming.request, incoming.back(), incoming.flow.carriage()) {
+            Ok(id) => self.begin_call(id, incoming, invite, standing, replaces),
+            Err(_) => self.refuse_forgetfully(incoming, busy(RETRY_FULL_S), Count::Full),
+        }
+    }
+
+    /// The call that an INVITE wants to take the place of, or the status that refuses it (RFC 3891, section 3).
+    fn replaced(&self, invite: &Request) -> Result<Option<CallKey>, u16> {
+        let Some(Replaces { dialog, early_only }) = replaces::read(&invite.headers)? else { return Ok(None) };
+        let (call_id, local_tag, remote_tag) = dialog;
+        let dialog = DialogKey { call_id, local_tag, remote_tag };
+        let call = self.dialogs.get(&dialog).copied().ok_or(481_u16)?;
+        match self.calls.get(&call).map(|call| &call.stage) {
+            Some(Stage::Up { .. } | Stage::Accepted { .. }) if early_only => Err(486),
+            Some(Stage::Up { .. } | Stage::Accepted { .. }) => Ok(Some(call)),
+            Some(Stage::Leaving { .. }) => Err(603),
+            // An early dialog that we did not begin.
+            Some(Stage::Offered { .. } | Stage::Dialling(_)) | None => Err(481),
+        }
+    }
+
+    fn refuse_forgetfully(&mut self, incoming: &Incoming, reply: Reply<'_>, count: Count) {
+        self.count(count);
+        if incoming.request.method != Method::Ack {
+            self.answer_forgetfully(incoming, reply, None);
+        }
+    }
+
+    /// Answers without remembering. The tag is the same when the request comes again.
+    fn answer_forgetfully(&mut self, incoming: &Incoming, reply: Reply<'_>, tag: Option<&str>) {
+        let via = incoming.request.headers.get("Via").unwrap_or_default();
+        let tag = tag.map_or_else(|| self.shared.forgetful_tag(via), str::to_owned);
+        let response = reply.tag(&tag).to(&incoming.request, &self.shared.user_agent);
+        self.layer.send(incoming.back(), response.to_bytes().into());
     }
 }
 
 /// Why a request cannot be served whatever it asks (RFC 3261, sections 8.2.2.3 and 8.2.3).
-fn unsupported(asked: &Asked<'_>) -> Option<(Reply<'static>, Count)> {
-    let headers = &asked.request.headers;
-    let required: Vec<_> = values(headers, "Require").collect();
+fn unsupported(request: &Request) -> Option<(Reply<'static>, Count)> {
+    let headers = &request.headers;
+    let unknown = |extension: &&str| !SUPPORTED.iter().any(|known| known.eq_ignore_ascii_case(extension));
+    let required: Vec<_> = values(headers, "Require").filter(unknown).collect();
     if !required.is_empty() {
         return Some((Reply::new(420).with("Unsupported", &required.join(", ")), Count::NotSupported));
     }
-    if asked.method != "INVITE" {
+    if request.method != Method::Invite {
         return None;
     }
-    if !asked.uri.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("sip:")) {
+    if !is_ours(&request.uri) {
         return Some((Reply::new(416), Count::NotSupported));
     }
     let encoded = values(headers, "Content-Encoding").any(|e| !e.eq_ignore_ascii_case("identity"));
-    let content_type = header(headers, "Content-Type");
-    if encoded || body::read(content_type, &asked.request.body) == Body::Other {
+    if encoded || body::read(headers.get("Content-Type"), &request.body) == Body::Other {
         let reply = Reply::new(415).with("Accept", ACCEPT).with("Accept-Encoding", "identity");
         return Some((reply, Count::NotSupported));
     }
     None
 }
 
-/// What OPTIONS is told (RFC 3261, section 11.2).
-pub(super) fn capabilities() -> Reply<'static> {
-    Reply::new(200)
-        .with("Allow", ALLOW)
-        .with("Accept", ACCEPT)
-        .with("Accept-Encoding", "identity")
-        .with("Accept-Language", "*")
-        .with("Supported", "")
+/// Whether a Request-URI is of a scheme that is called here.
+fn is_ours(uri: &str) -> bool {
+    uri.split_once(':').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("sip"))
 }
 
 fn busy(retry_after_s: &str) -> Reply<'static> {
@@ -286,7 +258,7 @@ fn busy(retry_after_s: &str) -> Reply<'static> {
 fn invite_id(request: &Request) -> InviteId {
     let headers = &request.headers;
     (
-        header(headers, "Call-ID").unwrap_or_default().to_owned(),
+        headers.get("Call-ID").unwrap_or_default().to_owned(),
         message::tag(headers, "From").unwrap_or_default().to_owned(),
         message::cseq(headers).unwrap_or_default(),
     )

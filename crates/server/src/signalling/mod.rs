@@ -1,47 +1,56 @@
 //! SIP signalling (RFC 3261) as commands and events: calls come in and go out, nothing here knows what they are for.
 //!
-//! [`Signalling::start`] listens and gives a handle for commands and a receiver of [`Event`]s. The stack underneath
-//! is a detail: no type of it appears here, so that it can be exchanged.
+//! [`Signalling::start`] listens and gives a handle for commands and a receiver of [`Event`]s.
 //!
-//! A message goes `sockets` -> `framing` -> `intake` (which asks the `gate`, and answers forgetfully what is not worth
-//! memory) -> `calls`, the one owner of call state (`uas`, `uac`, `dialog`) -> tasks that each see one transaction
-//! through (`drive`). Of the stack underneath only its parser and its transactions are used.
+//! A message goes `sockets` or `connections` -> `run`, the one task that owns the calls -> `calls`, which are pure:
+//! first `intake` (which asks the `gate`, and answers forgetfully what is not worth memory), then what the message is
+//! about: `uas`, `uac`, `within`, `errand`. What they want sent, told or found goes back to `run`. Transactions, and
+//! what a message is, are [`aftercall_wire::sip`]'s.
 //!
 //! Commands and events may cross. A command for a call that is over, or that does not fit what the call is doing,
 //! does nothing; each call ends with exactly one [`Event::Ended`].
 
 mod address;
+mod alarms;
 mod body;
 mod calls;
 mod config;
+mod connections;
 mod counters;
 mod dialog;
 mod digest;
-mod drive;
+mod errand;
 mod flow;
-mod framing;
 mod gate;
 mod intake;
 mod message;
 mod model;
+mod refresh;
+mod replaces;
 mod reply;
+mod run;
+mod session_timer;
+mod shared;
 mod sockets;
-mod stack;
 mod uac;
 mod uas;
+mod within;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use calls::Calls;
-use flow::UdpEndpoint;
-use intake::Intake;
-use stack::Stack;
+use connections::Connections;
+use gate::Gate;
+use run::{Conductor, Order};
+use shared::Shared;
+use sockets::{UdpEndpoint, Wires};
 
 pub use address::{BadTarget, Target};
 pub use aftercall_wire::sip::transaction::Timers;
@@ -50,21 +59,17 @@ pub use counters::Count;
 pub use model::{CallKey, Credentials, Dial, Ending, Event, InviteRequest, Standing, Transfer, Transport};
 pub use reply::is_ours;
 
-/// What the `tracing` filter must say about the stack underneath: it logs every raw message at INFO, and at WARN and
-/// ERROR still Call-IDs, tags and the text of what it could not parse. Those are people's numbers and secrets.
-pub const LOG_DIRECTIVE: &str = "rsipstack=off";
-
 /// Commands waiting to be carried out; a call needs a handful in its life, and each takes microseconds.
 const COMMANDS_QUEUED_MAX: usize = 4096;
 
 /// Events waiting to be heard; behind them signalling holds back as many again, then takes no more in.
 const EVENTS_QUEUED_MAX: usize = 1024;
 
-/// Requests waiting for the calls, each under 64 KiB and usually 2: beyond them 503.
-const ARRIVALS_QUEUED_MAX: usize = 512;
+/// Messages waiting to be dealt with, each under 64 KiB and usually 2; behind them the kernel keeps the next.
+const INPUTS_QUEUED_MAX: usize = 512;
 
-/// What tasks have to tell; a full queue makes them wait.
-const REPORTS_QUEUED_MAX: usize = 1024;
+/// What nonces are sealed with: 32 letters of 5 bits, 160 bits.
+const SECRET_LETTERS: usize = 32;
 
 /// What callers hear while signalling stops: a restart takes seconds.
 const RETRY_STOPPED_S: NonZeroU32 = NonZeroU32::new(10).unwrap();
@@ -73,8 +78,9 @@ const RETRY_STOPPED_S: NonZeroU32 = NonZeroU32::new(10).unwrap();
 /// (without BYE: use [`Signalling::stop`]).
 #[derive(Clone)]
 pub struct Signalling {
-    commands: mpsc::Sender<Command>,
-    stack: Arc<Stack>,
+    orders: mpsc::Sender<Order>,
+    shared: Arc<Shared>,
+    stopped: CancellationToken,
     listens: Arc<[Listen]>,
 }
 
@@ -100,7 +106,6 @@ enum Command {
     Cancel(CallKey),
     Info { call: CallKey, content_type: String, body: Vec<u8> },
     Refer { call: CallKey, target: Target },
-    Stop(oneshot::Sender<()>),
 }
 
 /// How to refuse a call.
@@ -124,46 +129,49 @@ impl Signalling {
     /// Listens, and conducts calls from then on. Must be called within a tokio runtime with time and I/O enabled.
     pub async fn start(config: SignallingConfig) -> Result<(Self, mpsc::Receiver<Event>), StartError> {
         let stopped = CancellationToken::new();
-        let (mut sockets, mut listeners, mut listens) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut udp, mut tcp, mut listens) = (Vec::new(), Vec::new(), Vec::new());
         for listen in &config.listen {
             let at = |cause| StartError::at(*listen, cause);
             let addr = match listen.transport {
                 Transport::Udp => {
-                    let socket = sockets::bind_udp(listen.addr).map_err(at)?;
-                    sockets.push(UdpEndpoint::new(socket, stopped.child_token()).await.map_err(at)?);
-                    sockets.last().map_or(listen.addr, UdpEndpoint::local)
+                    udp.push(UdpEndpoint::bind(listen.addr).map_err(at)?);
+                    udp.last().map_or(listen.addr, UdpEndpoint::local)
                 }
                 Transport::Tcp => {
                     let listener = sockets::bind_tcp(listen.addr).map_err(at)?;
                     let addr = listener.local_addr().map_err(at)?;
-                    listeners.push((listener, addr.port()));
+                    tcp.push((listener, addr));
                     addr
                 }
             };
             listens.push(Listen { transport: listen.transport, addr });
         }
-        let tcp_listens = listens.iter().filter(|l| l.transport == Transport::Tcp).map(|l| l.addr).collect();
-        let (reports, reported) = mpsc::channel(REPORTS_QUEUED_MAX);
-        let (arrivals, arrived) = mpsc::channel(ARRIVALS_QUEUED_MAX);
+        let shared = Arc::new(Shared::new(&config));
+        let (inputs, arriving) = mpsc::channel(INPUTS_QUEUED_MAX);
         let (events, to_hear) = mpsc::channel(EVENTS_QUEUED_MAX);
-        let (commands, to_obey) = mpsc::channel(COMMANDS_QUEUED_MAX);
-        let stack = Arc::new(Stack::new(config, sockets, tcp_listens, reports, stopped));
-        let intake = Arc::new(Intake { stack: stack.clone(), arrivals });
-        tokio::spawn(Calls::new(intake.clone(), events).run(to_obey, arrived, reported));
-        let timers = stack.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = timers.endpoint.process_timer() => {}
-                () = timers.stopped.cancelled() => {}
-            }
-        });
-        for socket in &stack.sockets {
-            tokio::spawn(sockets::serve_udp(socket.clone(), intake.clone()));
+        let (orders, to_obey) = mpsc::channel(COMMANDS_QUEUED_MAX);
+        let tcp_listens = tcp.iter().map(|(_, addr)| *addr).collect();
+        let connections =
+            Arc::new(Connections::new(shared.clone(), tcp_listens, inputs.clone(), stopped.clone()));
+        let wires = Arc::new(Wires::new(udp, connections.clone()));
+        let gate = Gate::new(
+            config.peers,
+            config.bounds.calls_per_second_per_source,
+            message::random(SECRET_LETTERS),
+        );
+        for place in 0..wires.udp_sockets() {
+            let serving =
+                sockets::serve_udp(place, wires.clone(), shared.clone(), inputs.clone(), stopped.clone());
+            tokio::spawn(serving);
         }
-        for (listener, port) in listeners {
-            tokio::spawn(sockets::serve_tcp(listener, port, intake.clone()));
+        for (listener, addr) in tcp {
+            tokio::spawn(connections.clone().serve(listener, addr.port()));
         }
-        Ok((Self { commands, stack, listens: listens.into() }, to_hear))
+        let calls = Calls::new(shared.clone(), gate, wires.udp_flows());
+        let conductor =
+            Conductor { calls, wires, shared: shared.clone(), events, inputs, stopped: stopped.clone() };
+        tokio::spawn(conductor.run(to_obey, arriving));
+        Ok((Self { orders, shared, stopped, listens: listens.into() }, to_hear))
     }
 
     /// The addresses listened on, with the ports that port 0 became.
@@ -173,32 +181,32 @@ impl Signalling {
 
     /// How often something happened since the start.
     pub fn count(&self, count: Count) -> u64 {
-        self.stack.counters.get(count)
+        self.shared.counters.get(count)
     }
 
     /// Calls there are now, in both directions, until their [`Event::Ended`].
     pub fn calls_live(&self) -> usize {
-        self.stack.calls_live()
+        self.shared.live.calls.load(Ordering::Relaxed)
     }
 
     /// Dialogs there are now.
     pub fn dialogs_live(&self) -> usize {
-        self.stack.dialogs_live()
+        self.shared.live.dialogs.load(Ordering::Relaxed)
     }
 
     /// SIP transactions there are now, with those that only wait (up to 2 * 64*T1) for what may still come.
     pub fn transactions_live(&self) -> usize {
-        self.stack.transactions()
+        self.shared.live.transactions.load(Ordering::Relaxed)
     }
 
     /// Takes no new call any more: 503, with this Retry-After. Calls that are up go on.
     pub fn close(&self, retry_after_s: NonZeroU32) {
-        self.stack.close_for(Some(retry_after_s));
+        self.shared.close_for(Some(retry_after_s));
     }
 
     /// Takes new calls again.
     pub fn reopen(&self) {
-        self.stack.close_for(None);
+        self.shared.close_for(None);
     }
 
     /// Refuses or hangs up every call, waits for the peers' answers no longer than `grace`, and stops.
@@ -206,14 +214,14 @@ impl Signalling {
         self.close(RETRY_STOPPED_S);
         let (done, all_gone) = oneshot::channel();
         let farewell = async {
-            if self.commands.send(Command::Stop(done)).await.is_ok() && all_gone.await.is_ok() {
+            if self.orders.send(Order::Stop(done)).await.is_ok() && all_gone.await.is_ok() {
                 // The last refusals are on their way.
-                tokio::time::sleep(self.stack.timers.t1).await;
+                tokio::time::sleep(self.shared.timers.t1).await;
             }
         };
         // In time or not: now it stops.
         tokio::time::timeout(grace, farewell).await.ok();
-        self.stack.stopped.cancel();
+        self.stopped.cancel();
     }
 
     /// Tells the caller that it rings (180).
@@ -245,7 +253,7 @@ impl Signalling {
 
     /// Calls someone. The key is good at once; what happens comes as events.
     pub fn dial(&self, dial: Dial) -> Result<CallKey, NotTaken> {
-        let call = self.stack.new_call();
+        let call = self.shared.new_call();
         self.send(Command::Dial { call, dial: Box::new(dial) })?;
         Ok(call)
     }
@@ -266,7 +274,7 @@ impl Signalling {
     }
 
     fn send(&self, command: Command) -> Result<(), NotTaken> {
-        self.commands.try_send(command).map_err(|e| match e {
+        self.orders.try_send(Order::Do(command)).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => NotTaken::Busy,
             mpsc::error::TrySendError::Closed(_) => NotTaken::Stopped,
         })

@@ -144,7 +144,8 @@ pub enum Event {
         /// The answer, when our 2xx carried the offer (RFC 3261, section 13.2.1).
         sdp: Option<Vec<u8>>,
     },
-    /// The peer wants to change the session (hold, new address): answer with `answer_reinvite`.
+    /// The peer wants to change the session (hold, new address), by a re-INVITE or an UPDATE: answer with
+    /// `answer_reinvite`. Only a re-INVITE's acceptance is followed by [`Event::Ack`].
     ReInvite {
         /// Which call.
         call: CallKey,
@@ -262,6 +263,10 @@ pub enum Ending {
     Rejected(u16),
     /// Nobody answered the INVITE within `Bounds::answer_within`; 480 is sent.
     Unanswered,
+    /// Nobody refreshed the session in time (RFC 4028); BYE is sent.
+    Expired,
+    /// Another call took the place of this one (RFC 3891); BYE is sent.
+    Replaced,
     /// Our 2xx was never acknowledged (64*T1); BYE is sent (RFC 3261, section 13.3.1.4).
     NoAck,
     /// The callee refused our INVITE.

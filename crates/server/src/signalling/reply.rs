@@ -1,15 +1,14 @@
-//! Makes responses, and sends those that leave no memory behind (RFC 3261, section 8.2.7).
+//! Makes responses.
 
-use std::net::SocketAddr;
+use aftercall_wire::sip::{self, Headers, Request, Response};
 
-use rsipstack::sip::{Header, Request, Response};
-
-use super::flow::Flow;
-use super::message::{self, make};
-use super::stack::Stack;
+use super::address::one_line;
 
 /// The methods we serve, in Allow headers.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, NOTIFY";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, NOTIFY, PRACK, UPDATE";
+
+/// The extensions we speak, in Supported headers: RFC 3262, RFC 3891, RFC 4028.
+pub(super) const SUPPORTED: [&str; 3] = ["100rel", "replaces", "timer"];
 
 /// The bodies we read in an INVITE, in Accept headers.
 pub(super) const ACCEPT: &str = "application/sdp, multipart/mixed";
@@ -17,15 +16,15 @@ pub(super) const ACCEPT: &str = "application/sdp, multipart/mixed";
 /// A response in the making.
 pub(super) struct Reply<'a> {
     status: u16,
-    phrase: Option<&'a str>,
+    phrase: Option<String>,
     tag: Option<&'a str>,
-    headers: Vec<Header>,
+    headers: Headers,
     sdp: Option<Vec<u8>>,
 }
 
 impl<'a> Reply<'a> {
     pub(super) fn new(status: u16) -> Self {
-        Self { status, phrase: None, tag: None, headers: Vec::new(), sdp: None }
+        Self { status, phrase: None, tag: None, headers: Headers::new(), sdp: None }
     }
 
     /// What a method we do not serve gets.
@@ -33,66 +32,61 @@ impl<'a> Reply<'a> {
         Self::new(405).with("Allow", ALLOW)
     }
 
+    /// What OPTIONS is told (RFC 3261, section 11.2).
+    pub(super) fn capabilities() -> Self {
+        Self::new(200)
+            .with("Allow", ALLOW)
+            .with("Accept", ACCEPT)
+            .with("Accept-Encoding", "identity")
+            .with("Accept-Language", "*")
+            .with("Supported", &SUPPORTED.join(", "))
+    }
+
     /// Another phrase than the usual one.
-    pub(super) fn phrase(mut self, phrase: Option<&'a str>) -> Self {
-        self.phrase = phrase;
-        self
+    pub(super) fn phrase(self, phrase: Option<&str>) -> Self {
+        Self { phrase: phrase.map(one_line), ..self }
     }
 
     /// The tag our To header gets, unless the request's has one.
-    pub(super) fn tag(mut self, tag: &'a str) -> Self {
-        self.tag = Some(tag);
-        self
+    pub(super) fn tag(self, tag: &'a str) -> Self {
+        Self { tag: Some(tag), ..self }
     }
 
     /// One more header.
     pub(super) fn with(mut self, name: &str, value: &str) -> Self {
-        self.headers.push(make(name, value));
+        self.headers.push(name, &one_line(value));
         self
     }
 
     /// More headers, from outside: those that would contradict what we write ourselves are left out.
     pub(super) fn with_all(mut self, headers: &[(String, String)]) -> Self {
-        self.headers.extend(foreign(headers));
+        add_foreign(&mut self.headers, headers);
         self
     }
 
     /// A session description.
-    pub(super) fn sdp(mut self, sdp: Vec<u8>) -> Self {
-        self.headers.push(make("Content-Type", "application/sdp"));
-        self.sdp = Some(sdp);
-        self
+    pub(super) fn sdp(self, sdp: Vec<u8>) -> Self {
+        Self { sdp: Some(sdp), ..self.with("Content-Type", "application/sdp") }
     }
 
     /// The whole response.
-    pub(super) fn to(self, request: &Request, stack: &Stack) -> Response {
-        let code = message::status_code(self.status, self.phrase);
-        let mut response = stack.endpoint.make_response(request, code, self.sdp);
-        let to = response.headers.iter_mut().find_map(|h| match h {
-            Header::To(to) => Some(to),
-            _ => None,
-        });
-        if let (Some(tag), Some(to)) = (self.tag, to)
-            && message::tag(&request.headers, "To").is_none()
-        {
-            let tagged = format!("{};tag={tag}", to.value());
-            to.replace(tagged);
-        }
+    pub(super) fn to(self, request: &Request, user_agent: &str) -> Response {
+        let phrase = self.phrase.as_deref().unwrap_or(sip::phrase(self.status));
+        let mut response = request.answer(self.status, phrase, self.tag.unwrap_or_default());
         // What a proxy recorded goes back with every answer that may begin a dialog (RFC 3261, section 12.1.1).
         if (101..300).contains(&self.status) {
-            let routes = request.headers.iter().filter(|h| matches!(h, Header::RecordRoute(_)));
-            response.headers.extend(routes.cloned().collect());
+            for route in request.headers.all("Record-Route") {
+                response.headers.push("Record-Route", route);
+            }
         }
-        response.headers.extend(self.headers);
+        for (name, value) in self.headers.iter() {
+            response.headers.push(name, value);
+        }
+        if self.status > 100 {
+            response.headers.push("Server", user_agent);
+        }
+        response.body = self.sdp.unwrap_or_default();
         response
-    }
-
-    /// Answers without remembering. The tag is the same when the request comes again.
-    pub(super) async fn forgetful(self, request: &Request, to: SocketAddr, flow: &Flow, stack: &Stack) {
-        let via = message::header(&request.headers, "Via").unwrap_or_default();
-        let tag = stack.forgetful_tag(via);
-        let response = Reply { tag: Some(&tag), ..self }.to(request, stack);
-        flow.send_to(response.into(), to).await;
     }
 }
 
@@ -122,7 +116,9 @@ pub fn is_ours(name: &str) -> bool {
     OURS.contains(&name.as_str()) || name.starts_with("content-")
 }
 
-/// Headers from outside, without those that we write ourselves.
-pub(super) fn foreign(headers: &[(String, String)]) -> impl Iterator<Item = Header> {
-    headers.iter().map(|(name, value)| make(name, value)).filter(|header| !is_ours(header.name()))
+/// Adds headers from outside, without those that we write ourselves and those that are none.
+pub(super) fn add_foreign(to: &mut Headers, headers: &[(String, String)]) {
+    for (name, value) in headers.iter().filter(|(name, _)| sip::is_token(name) && !is_ours(name)) {
+        to.push(name, &one_line(value));
+    }
 }

@@ -1,36 +1,36 @@
-//! Calls that go out, and requests of ours within any call (RFC 3261, sections 9.1, 12.2.1, 13.2, 15.1.1; RFC 3515).
+//! Calls that we place, and what we ask for within any call (RFC 3261, sections 9.1, 12.2.1, 13.2; RFC 3262; RFC 3515).
 
-use std::sync::Arc;
-
-use rsipstack::sip::{Header, Method, Request, Response};
-use rsipstack::transaction::transaction::Transaction;
-use tokio::task::AbortHandle;
+use aftercall_wire::sip::{Headers, Method, Request, Response, TransactionId, listed};
 use tracing::debug;
 
 use super::address::one_line;
-use super::body;
-use super::calls::{Call, Calls, Report, Stage};
+use super::alarms::Alarm;
+use super::body::sdp_in;
+use super::calls::{Call, Calls, Reach, Stage};
 use super::dialog::Dialog;
-use super::drive::{self, Errand};
+use super::errand::{Errand, Outcome, Outgoing, Then};
 use super::flow::Flow;
-use super::intake::Intake;
-use super::message::{self, header, make};
-use super::reply::{ALLOW, Reply, foreign};
+use super::message::{self, lists};
+use super::reply::{ALLOW, SUPPORTED, add_foreign};
+use super::session_timer;
 use super::uas::contact;
 use super::{CallKey, Count, Dial, Ending, Event, Target, Transfer, Transport};
 
-/// The status of a transfer that the peer stopped reporting on (RFC 3261, 21.4.9: request time-out).
-const NO_NEWS: u16 = 408;
+/// Callees that may ring at once for one INVITE of ours, each a branch of a fork: more are not listened to.
+const BRANCHES_MAX: usize = 8;
 
 /// A call of ours that is not answered yet.
 pub(super) struct Dialling {
-    task: AbortHandle,
-    /// The INVITE as it was last sent, and where.
-    sent: Option<(Request, Flow)>,
+    /// What is called, until its INVITE is out.
+    dial: Option<Box<Dial>>,
+    /// The INVITE that was sent last.
+    sent: Option<TransactionId>,
     contact: String,
     /// A provisional answer came: from then on CANCEL may be sent (RFC 3261, section 9.1).
     heard: bool,
     cancel: Cancel,
+    /// The dialogs that provisional answers began, and the number of the last reliable one.
+    early: Vec<(Dialog, Option<u32>)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,26 +42,55 @@ enum Cancel {
 
 impl Calls {
     pub(super) fn dial(&mut self, call: CallKey, dial: Dial) {
-        let stack = &self.intake.stack;
-        if stack.closed_for_s().is_some() || !stack.begin_outgoing() {
-            stack.count(Count::Full);
+        if self.shared.closed_for_s().is_some() || !self.has_room() {
+            self.count(Count::Full);
             let reason = "No room for another call".to_owned();
             return self.tell(Event::Ended { call, ending: Ending::Refused { status: 503, reason } });
         }
-        stack.count(Count::CallsOut);
+        self.count(Count::CallsOut);
         debug!(%call, "a call goes out");
+        let to = Reach {
+            target: Some(dial.target.clone()),
+            transport: dial.transport.or(dial.target.transport()).unwrap_or(Transport::Udp),
+            prefer_ipv4: true,
+            source: None,
+        };
         let credentials = dial.credentials.clone();
-        let task = tokio::spawn(place(call, dial, self.intake.clone())).abort_handle();
-        let dialling =
-            Dialling { task, sent: None, contact: String::new(), heard: false, cancel: Cancel::No };
-        self.calls.insert(call, Call { stage: Stage::Dialling(dialling), invite: None, credentials });
+        let dialling = Dialling {
+            dial: Some(Box::new(dial)),
+            sent: None,
+            contact: String::new(),
+            heard: false,
+            cancel: Cancel::No,
+            early: Vec::new(),
+        };
+        let stage = Stage::Dialling(Box::new(dialling));
+        self.calls.insert(call, Call { credentials, ..Call::new(stage) });
+        self.send_later(Outgoing::Invite(call), to);
     }
 
-    pub(super) fn dial_sent(&mut self, call: CallKey, invite: Request, flow: Flow) {
+    /// The way to the callee is found.
+    pub(super) fn invite(&mut self, call: CallKey, flow: Flow) {
+        let local = flow.local(self.shared.external_ip);
+        let Some(Call { stage: Stage::Dialling(dialling), credentials, .. }) = self.calls.get_mut(&call)
+        else {
+            return;
+        };
+        let Some(dial) = dialling.dial.take() else { return };
+        let user = one_line(&dial.from_user).replace(['<', '>', '"', '@', ' '], "");
+        dialling.contact = contact(Some(&user), local, flow.transport);
+        let from = format!("<sip:{user}@{local}>;tag={}", message::random(12));
+        let request = invite_of(&dial, &from, &dialling.contact, &self.shared.user_agent);
+        let errand = Errand::new(request, Then::Dial(call), credentials.clone());
+        self.begin(errand, flow);
+    }
+
+    /// The INVITE is out; a second one if the first had to be proven.
+    pub(super) fn dial_sent(&mut self, call: CallKey, id: TransactionId) {
         if let Some(Call { stage: Stage::Dialling(dialling), .. }) = self.calls.get_mut(&call) {
-            dialling.contact = header(&invite.headers, "Contact").unwrap_or_default().to_owned();
-            dialling.sent = Some((invite, flow));
+            dialling.sent = Some(id);
             dialling.heard = false;
+            dialling.early.clear();
             if dialling.cancel == Cancel::Sent {
                 // That one was for the INVITE before, without credentials.
                 dialling.cancel = Cancel::Wanted;
@@ -69,59 +98,133 @@ impl Calls {
         }
     }
 
-    pub(super) fn dial_progress(&mut self, call: CallKey, response: &Response) {
+    pub(super) fn dial_progress(&mut self, call: CallKey, response: &Response, flow: Flow) {
         let Some(Call { stage: Stage::Dialling(dialling), .. }) = self.calls.get_mut(&call) else { return };
         dialling.heard = true;
         if dialling.cancel == Cancel::Wanted {
             self.send_cancel(call);
         }
-        let status = response.status_code.code();
-        if status > 100 {
-            self.tell(Event::Progress { call, status, sdp: sdp_of(response) });
+        if response.status > 100 && self.is_next(call, response, flow) {
+            self.tell(Event::Progress {
+                call,
+                status: response.status,
+                sdp: sdp_in(&response.headers, &response.body),
+            });
         }
     }
 
-    pub(super) fn dial_answered(&mut self, call: CallKey, response: &Response) {
-        let Some(entry) = self.calls.remove(&call) else { return };
-        let Stage::Dialling(dialling) = entry.stage else {
+    /// Whether a provisional answer is to be heard: one that is reliable is acknowledged, and heard in its order and
+    /// once (RFC 3262, section 4).
+    fn is_next(&mut self, call: CallKey, response: &Response, flow: Flow) -> bool {
+        let reliable = lists(&response.headers, "Require", "100rel");
+        let rseq: Option<u32> = response.headers.get("RSeq").and_then(|value| value.trim().parse().ok());
+        let (true, Some(rseq)) = (reliable, rseq) else { return true };
+        let Some(entry) = self.calls.get_mut(&call) else { return false };
+        let credentials = entry.credentials.clone();
+        let Stage::Dialling(dialling) = &mut entry.stage else { return false };
+        let key = message::dialog_of_response(&response.headers);
+        let place = dialling.early.iter().position(|(dialog, _)| Some(&dialog.key) == key.as_ref());
+        let place = match place {
+            Some(place) => place,
+            None if dialling.early.len() < BRANCHES_MAX => {
+                let Some(dialog) = Dialog::of_callee(response, dialling.contact.clone(), flow) else {
+                    return false;
+                };
+                dialling.early.push((dialog, None));
+                dialling.early.len() - 1
+            }
+            None => return false,
+        };
+        let (dialog, last) = &mut dialling.early[place];
+        if last.is_some_and(|last| rseq != last.wrapping_add(1)) {
+            return false;
+        }
+        *last = Some(rseq);
+        let mut rack = Headers::new();
+        let cseq = message::cseq(&response.headers).unwrap_or_default();
+        rack.push("RAck", &format!("{rseq} {cseq} INVITE"));
+        let (prack, hop) = dialog.request(Method::Prack, rack, Vec::new());
+        self.send_by(call, &hop, Outgoing::Errand(Errand::new(prack, Then::Nothing, credentials)));
+        true
+    }
+
+    pub(super) fn dial_answered(&mut self, call: CallKey, response: &Response, flow: Flow) {
+        let Some(entry) = self.calls.remove(&call) else { return self.answered_again(response, Some(flow)) };
+        let Stage::Dialling(mut dialling) = entry.stage else {
             self.calls.insert(call, entry);
             return;
         };
-        let dialog = dialling.sent.as_ref().and_then(|(invite, flow)| {
-            Dialog::of_callee(invite, response, dialling.contact.clone(), flow.clone())
-        });
+        let key = message::dialog_of_response(&response.headers);
+        let early = dialling.early.iter().position(|(dialog, _)| Some(&dialog.key) == key.as_ref());
+        let dialog = match early {
+            Some(place) => {
+                let (mut dialog, _) = dialling.early.swap_remove(place);
+                dialog.confirmed_by(response);
+                Some(dialog)
+            }
+            None => Dialog::of_callee(response, dialling.contact.clone(), flow),
+        };
         let cancelled = dialling.cancel != Cancel::No;
         let Some(dialog) = dialog else {
-            // A 2xx without To tag or Contact begins nothing that could be ended.
+            // A 2xx without To tag begins nothing that could be ended.
             self.calls.insert(call, Call { stage: Stage::Dialling(dialling), ..entry });
             let reason = "Unreadable answer".to_owned();
             return self.finish(call, Ending::Refused { status: 500, reason });
         };
-        let cseq = message::cseq(&response.headers).unwrap_or_default();
-        self.intake.stack.begin_dialog(dialog.key.clone(), call);
-        let stage = Stage::Up { dialog: Box::new(dialog), reinvite: None, referred: false };
-        self.calls.insert(call, Call { stage, ..entry });
-        self.acknowledge(call, cseq);
+        self.alarms.clear(call, Alarm::CancelExpired);
+        let seq = message::cseq(&response.headers).unwrap_or_default();
+        self.dialogs.insert(dialog.key.clone(), call);
+        let timer = session_timer::agreed(&response.headers);
+        let stage = Stage::Up { dialog: Box::new(dialog), change: None, referred: false };
+        self.calls.insert(call, Call { stage, timer, ..entry });
+        self.acknowledge(call, seq);
         if cancelled {
             // It crossed our CANCEL.
-            self.send_bye(call, None, |_| {});
-            self.finish(call, Ending::Cancelled);
+            self.hang_up(call, Ending::Cancelled);
         } else {
-            self.tell(Event::Answered { call, sdp: sdp_of(response) });
+            self.watch_session(call);
+            self.tell(Event::Answered { call, sdp: sdp_in(&response.headers, &response.body) });
         }
     }
 
-    pub(super) fn dial_failed(&mut self, call: CallKey, ending: Ending) {
+    /// A 2xx to an INVITE of ours that was answered before: our ACK was lost, or another branch of a fork answered as
+    /// well, which must be hung up (RFC 3261, section 13.2.2.4). `flow`: the way it came, if its transaction lives.
+    pub(super) fn answered_again(&mut self, response: &Response, flow: Option<Flow>) {
+        let Some(key) = message::dialog_of_response(&response.headers) else { return };
+        let seq = message::cseq(&response.headers).unwrap_or_default();
+        if let Some(call) = self.dialogs.get(&key).copied() {
+            return self.acknowledge(call, seq);
+        }
+        let Some(flow) = flow else { return };
+        let contact = contact(None, flow.local(self.shared.external_ip), flow.transport);
+        let Some(mut other) = Dialog::of_callee(response, contact, flow) else { return };
+        // Straight back: there is no call that could wait for a better way.
+        let (ack, _) = other.ack(seq);
+        let (bye, _) = other.request(Method::Bye, Headers::new(), Vec::new());
+        self.send_now(Outgoing::Ack(ack), flow);
+        self.send_now(Outgoing::Errand(Errand::new(bye, Then::Nothing, None)), flow);
+    }
+
+    pub(super) fn dial_failed(&mut self, call: CallKey, outcome: Outcome<'_>) {
+        let ending = match outcome {
+            Outcome::Answered(response) => {
+                Ending::Refused { status: response.status, reason: response.phrase.to_string() }
+            }
+            Outcome::TimedOut => Ending::Refused { status: 408, reason: "Nobody Answered".to_owned() },
+            Outcome::Lost => Ending::TransportClosed,
+        };
+        self.dial_over(call, ending);
+    }
+
+    /// Nobody knows the way to the callee.
+    pub(super) fn dial_unreachable(&mut self, call: CallKey) {
+        self.dial_over(call, Ending::Unreachable);
+    }
+
+    fn dial_over(&mut self, call: CallKey, ending: Ending) {
         let Some(Call { stage: Stage::Dialling(dialling), .. }) = self.calls.get(&call) else { return };
         let cancelled = dialling.cancel != Cancel::No;
         self.finish(call, if cancelled { Ending::Cancelled } else { ending });
-    }
-
-    /// Sends the ACK for the 2xx to our INVITE of this CSeq number, as often as that 2xx comes.
-    pub(super) fn acknowledge(&mut self, call: CallKey, cseq: u32) {
-        let Some(dialog) = self.calls.get(&call).and_then(Call::dialog) else { return };
-        let (ack, hop) = dialog.ack(cseq);
-        tokio::spawn(drive::ack(ack, hop, self.intake.clone()));
     }
 
     pub(super) fn cancel(&mut self, call: CallKey) {
@@ -131,7 +234,6 @@ impl Calls {
         }
         dialling.cancel = Cancel::Wanted;
         if dialling.sent.is_none() {
-            dialling.task.abort();
             self.finish(call, Ending::Cancelled);
         } else if dialling.heard {
             self.send_cancel(call);
@@ -140,41 +242,28 @@ impl Calls {
 
     fn send_cancel(&mut self, call: CallKey) {
         let Some(Call { stage: Stage::Dialling(dialling), .. }) = self.calls.get_mut(&call) else { return };
-        let Some((invite, flow)) = &dialling.sent else { return };
+        let Some((invite, flow)) = dialling.sent.and_then(|id| self.errands.get(&id)) else { return };
         dialling.cancel = Cancel::Sent;
-        let (cancel, flow) = (cancel_of(invite), flow.clone());
-        let (intake, reports) = (self.intake.clone(), self.reporter());
-        tokio::spawn(async move {
-            if let Some(mut transaction) = drive::begin_with_via(cancel, &flow, &intake).await {
-                while drive::next_response(&mut transaction, &flow).await.is_some() {}
-            }
-            // The INVITE is over when its 487 comes; this is for the peer that never sends it.
-            tokio::time::sleep(intake.stack.timers.t1 * 64).await;
-            reports.send(Report::CancelExpired { call }).await.unwrap_or_default();
-        });
+        let (cancel, flow) = (cancel_of(&invite.request), *flow);
+        // The INVITE is over when its 487 comes; this is for the peer that never sends it.
+        self.alarms.set(call, Alarm::CancelExpired, self.now + self.shared.timers.patience());
+        self.begin(Errand::new(cancel, Then::Nothing, None), flow);
     }
 
     pub(super) fn cancel_expired(&mut self, call: CallKey) {
-        if let Some(Call { stage: Stage::Dialling(dialling), .. }) = self.calls.get(&call) {
-            dialling.task.abort();
-            self.finish(call, Ending::Cancelled);
+        let Some(Call { stage: Stage::Dialling(dialling), .. }) = self.calls.get(&call) else { return };
+        if let Some(id) = dialling.sent {
+            self.layer.forget(id);
+            self.errands.remove(&id);
         }
-    }
-
-    /// Sends BYE on a task of its own, which outlives the call if need be.
-    pub(super) fn send_bye(
-        &mut self,
-        call: CallKey,
-        reason: Option<&str>,
-        done: impl FnOnce(Option<Response>) + Send + 'static,
-    ) {
-        let more = reason.map(|r| make("Reason", r)).into_iter().collect();
-        self.send_within(call, Method::Bye, more, Vec::new(), done);
+        self.finish(call, Ending::Cancelled);
     }
 
     pub(super) fn send_info(&mut self, call: CallKey, content_type: &str, body: Vec<u8>) {
         if let Some(Call { stage: Stage::Up { .. }, .. }) = self.calls.get(&call) {
-            self.send_within(call, Method::Info, vec![make("Content-Type", content_type)], body, |_| {});
+            let mut more = Headers::new();
+            more.push("Content-Type", &one_line(content_type));
+            self.send_within(call, Method::Info, more, body, Then::Nothing);
         }
     }
 
@@ -183,166 +272,54 @@ impl Calls {
             return;
         };
         *referred = true;
-        let referred_by = make("Referred-By", &dialog.contact);
-        let more = vec![make("Refer-To", &format!("<{}>", target.uri())), referred_by];
-        let reports = self.reporter();
-        self.send_within(call, Method::Refer, more, Vec::new(), move |response| {
-            let status = response.map(|r| r.status_code.code());
-            tokio::spawn(async move {
-                reports.send(Report::ReferDone { call, status }).await.unwrap_or_default();
-            });
-        });
+        let mut more = Headers::new();
+        more.push("Refer-To", &format!("<{}>", target.uri()));
+        more.push("Referred-By", &dialog.contact);
+        self.send_within(call, Method::Refer, more, Vec::new(), Then::Refer(call));
     }
 
-    pub(super) fn refer_done(&mut self, call: CallKey, status: Option<u16>) {
+    pub(super) fn refer_done(&mut self, call: CallKey, status: u16) {
         let Some(Call { stage: Stage::Up { referred, .. }, .. }) = self.calls.get_mut(&call) else { return };
         let progress = match status {
-            Some(200..=299) => Transfer::Accepted,
-            other => {
+            200..=299 => Transfer::Accepted,
+            status => {
                 *referred = false;
-                Transfer::Refused(other.unwrap_or(408))
+                Transfer::Refused(status)
             }
         };
         self.tell(Event::Transfer { call, progress });
     }
-
-    /// News of a transfer (RFC 3515, section 2.4.4).
-    pub(super) fn receive_notify(&mut self, call: CallKey, transaction: Transaction, request: &Request) {
-        let about_refer = header(&request.headers, "Event")
-            .is_some_and(|e| e.split(';').next().is_some_and(|e| e.trim().eq_ignore_ascii_case("refer")));
-        let asked = matches!(
-            self.calls.get(&call),
-            Some(Call { stage: Stage::Up { referred: true, .. } | Stage::Leaving { .. }, .. })
-        );
-        if !about_refer || !asked {
-            return self.answer_once(transaction, Reply::new(if about_refer { 481 } else { 489 }));
-        }
-        self.answer_once(transaction, Reply::new(200));
-        let last = header(&request.headers, "Subscription-State")
-            .is_some_and(|state| state.trim_start().to_ascii_lowercase().starts_with("terminated"));
-        let progress = match sipfrag_status(&request.body) {
-            Some(status) if status >= 200 => Transfer::Done(status),
-            // No further news can come, and this was none of success.
-            _ if last => Transfer::Done(NO_NEWS),
-            Some(status) => Transfer::Trying(status),
-            None => return,
-        };
-        self.tell(Event::Transfer { call, progress });
-    }
-
-    fn send_within(
-        &mut self,
-        call: CallKey,
-        method: Method,
-        more: Vec<Header>,
-        body: Vec<u8>,
-        done: impl FnOnce(Option<Response>) + Send + 'static,
-    ) {
-        let Some(entry) = self.calls.get_mut(&call) else { return };
-        let credentials = entry.credentials.clone();
-        let dialog = match &mut entry.stage {
-            Stage::Offered { dialog, .. }
-            | Stage::Accepted { dialog, .. }
-            | Stage::Up { dialog, .. }
-            | Stage::Leaving { dialog } => dialog,
-            Stage::Dialling(_) => return,
-        };
-        let (request, hop) = dialog.request(method, more, body);
-        let (errand, intake) = (Errand { request, hop, credentials }, self.intake.clone());
-        tokio::spawn(async move { done(errand.run(&intake).await) });
-    }
 }
 
-/// Places a call: finds the callee, sends the INVITE, with credentials if asked for them, and reports what comes.
-async fn place(call: CallKey, dial: Dial, intake: Arc<Intake>) {
-    if let Err(ending) = try_place(call, &dial, &intake).await {
-        intake.stack.reports.send(Report::DialFailed { call, ending }).await.unwrap_or_default();
-    }
-}
-
-async fn try_place(call: CallKey, dial: &Dial, intake: &Arc<Intake>) -> Result<(), Ending> {
-    let transport = dial.transport.or(dial.target.transport()).unwrap_or(Transport::Udp);
-    let address = drive::resolve(&dial.target, true).await.ok_or(Ending::Unreachable)?;
-    let flow = drive::flow_to(address, transport, intake).await.ok_or(Ending::Unreachable)?;
-    // Nobody hears reports only when signalling has stopped.
-    let tell = async |report| intake.stack.reports.send(report).await.unwrap_or_default();
-    let mut invite = invite_of(dial, &flow, intake);
-    for proofs in 0.. {
-        let mut transaction = drive::begin(&invite, &flow, intake).await.ok_or(Ending::Unreachable)?;
-        let sent = Box::new(transaction.original.clone());
-        tell(Report::DialSent { call, invite: sent, flow: Box::new(flow.clone()) }).await;
-        let response = loop {
-            let response =
-                drive::next_response(&mut transaction, &flow).await.ok_or(Ending::TransportClosed)?;
-            if response.status_code.code() >= 200 {
-                break response;
-            }
-            tell(Report::DialProgress { call, response: Box::new(response) }).await;
-        };
-        let status = response.status_code.code();
-        if status < 300 {
-            tell(Report::DialAnswered { call, response: Box::new(response) }).await;
-            break;
-        }
-        invite = drive::proved(&invite, &response, dial.credentials.as_ref(), proofs)
-            .ok_or_else(|| Ending::Refused { status, reason: message::phrase(&response).to_owned() })?;
-    }
-    Ok(())
-}
-
-fn invite_of(dial: &Dial, flow: &Flow, intake: &Intake) -> Request {
-    let local = flow.local(intake.stack.external_ip);
-    let user = one_line(&dial.from_user).replace(['<', '>', '"', '@', ' '], "");
-    let from = format!("<sip:{user}@{local}>;tag={}", message::random(12));
+fn invite_of(dial: &Dial, from: &str, contact: &str, user_agent: &str) -> Request {
     let to = dial.target.without_headers();
-    let mut headers = vec![
-        make("Max-Forwards", "70"),
-        make("From", &from),
-        make("To", &format!("<{to}>")),
-        make("Call-ID", &message::random(24)),
-        make("CSeq", "1 INVITE"),
-        make("Contact", &contact(Some(&user), local, flow.transport)),
-        make("User-Agent", &intake.stack.endpoint.user_agent),
-        make("Allow", ALLOW),
-    ];
-    headers.extend(foreign(&dial.headers));
+    let mut headers = Headers::new();
+    headers.push("Max-Forwards", "70");
+    headers.push("From", from);
+    headers.push("To", &format!("<{to}>"));
+    headers.push("Call-ID", &message::random(24));
+    headers.push("CSeq", "1 INVITE");
+    headers.push("Contact", contact);
+    headers.push("User-Agent", user_agent);
+    headers.push("Allow", ALLOW);
+    headers.push("Supported", &SUPPORTED.join(", "));
+    add_foreign(&mut headers, &dial.headers);
     let body = dial.sdp.clone().unwrap_or_default();
     if !body.is_empty() {
-        headers.push(make("Content-Type", "application/sdp"));
+        headers.push("Content-Type", "application/sdp");
     }
-    headers.push(make("Content-Length", &body.len().to_string()));
-    message::request(Method::Invite, to, headers, body)
+    Request { method: Method::Invite, uri: to.into(), headers, body }
 }
 
 /// The CANCEL of an INVITE: the same Via, Request-URI, Call-ID, To, From and CSeq number (RFC 3261, section 9.1).
 fn cancel_of(invite: &Request) -> Request {
-    let mut cancel = invite.clone();
-    cancel.method = Method::Cancel;
-    cancel.body.clear();
-    let mut vias = 0;
-    cancel.headers.retain(|h| match h {
-        Header::Via(_) => {
-            vias += 1;
-            vias == 1
+    let mut headers = Headers::new();
+    headers.push("Via", invite.headers.get("Via").and_then(|via| listed(via).next()).unwrap_or_default());
+    for name in ["Route", "Max-Forwards", "From", "To", "Call-ID"] {
+        for value in invite.headers.all(name) {
+            headers.push(name, value);
         }
-        h => matches!(
-            h,
-            Header::Route(_) | Header::CallId(_) | Header::To(_) | Header::From(_) | Header::MaxForwards(_)
-        ),
-    });
-    let seq = message::cseq(&invite.headers).unwrap_or_default();
-    cancel.headers.push(make("CSeq", &format!("{seq} CANCEL")));
-    cancel.headers.push(make("Content-Length", "0"));
-    cancel
-}
-
-fn sdp_of(response: &Response) -> Option<Vec<u8>> {
-    body::read(header(&response.headers, "Content-Type"), &response.body).sdp()
-}
-
-/// The status in a message/sipfrag body: `SIP/2.0 200 OK`.
-fn sipfrag_status(body: &[u8]) -> Option<u16> {
-    let line = std::str::from_utf8(body).ok()?.lines().next()?;
-    let rest = line.strip_prefix("SIP/2.0 ")?;
-    rest.split(' ').next()?.parse().ok().filter(|s| (100..700).contains(s))
+    }
+    headers.push("CSeq", &format!("{} CANCEL", message::cseq(&invite.headers).unwrap_or_default()));
+    Request { method: Method::Cancel, uri: invite.uri.clone(), headers, body: Vec::new() }
 }

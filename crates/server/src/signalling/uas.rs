@@ -1,91 +1,154 @@
-//! Calls that come in, and requests of the peer within any call (RFC 3261, sections 12.2.2, 13.3, 14.2, 15.1.2).
+//! Calls that come in, until they are up (RFC 3261, sections 13.3 and 15.1; RFC 3262, section 3).
 
-use rsipstack::sip::{Method, Request};
-use rsipstack::transaction::transaction::Transaction;
+use std::net::SocketAddr;
+
+use aftercall_wire::sip::{Request, TransactionId};
 use tracing::debug;
 
-use super::body;
-use super::calls::{Call, Calls, Leave, ServerInvite, Stage};
+use super::alarms::Alarm;
+use super::body::sdp_in;
+use super::calls::{Call, Calls, Change, InviteId, Leave, Pending, Stage, Unpracked};
 use super::dialog::Dialog;
-use super::drive;
-use super::flow::Flow;
-use super::intake::capabilities;
-use super::message::{self, header};
-use super::reply::{ALLOW, Reply};
-use super::stack::InviteId;
+use super::errand::Then;
+use super::intake::Incoming;
+use super::message::{self, lists};
+use super::reply::{ALLOW, Reply, SUPPORTED};
+use super::session_timer::{self, SessionTimer};
 use super::{CallKey, Count, Ending, Event, InviteRequest, Refusal, Standing, Transport};
 
-/// Seconds after which a request that crossed another may be tried again (RFC 3261, section 14.2: at most 10).
-const RETRY_CROSSED_S: &str = "2";
+/// The number of our first reliable provisional answer. A call sends one.
+const FIRST_RSEQ: u32 = 1;
 
 impl Calls {
     /// Begins a call: 100, and the event.
-    pub(super) fn begin(
+    pub(super) fn begin_call(
         &mut self,
-        transaction: Transaction,
-        flow: Flow,
-        id: InviteId,
-        request_uri: String,
+        id: TransactionId,
+        incoming: &Incoming,
+        invite: InviteId,
         standing: Standing,
+        replaces: Option<CallKey>,
     ) {
-        let stack = self.intake.stack.clone();
-        let (call, tag) = (stack.new_call(), message::random(12));
-        let (local, local_ip) = flow.local_and_media(stack.external_ip);
-        let request = transaction.original.clone();
-        let dialog = Dialog::of_caller(&request, &tag, contact(None, local, flow.transport), flow.clone());
-        let Some(dialog) = dialog else {
-            // The intake has seen all it needs; without it there is no call.
-            stack.end_call(Some(&id), None);
-            return self.answer_once(transaction, Reply::new(400).tag(&tag));
+        let (request, flow) = (&incoming.request, incoming.flow);
+        let (call, tag) = (self.shared.new_call(), message::random(12));
+        let (local, local_ip) = flow.local_and_media(self.shared.external_ip);
+        let Some(dialog) = Dialog::of_caller(request, &tag, contact(None, local, flow.transport), flow)
+        else {
+            // Such an INVITE has a flaw, and those are refused before.
+            return self.answer(id, request, Reply::new(400).tag(&tag));
         };
-        let invite = self.drive(call, transaction, id.2, flow.clone());
-        invite.reply(trying(&request), &self.intake);
-        stack.begin_dialog(dialog.key.clone(), call);
-        stack.count(Count::CallsIn);
+        self.answer(id, request, Reply::new(100));
+        self.count(Count::CallsIn);
         debug!(%call, transport = %flow.transport, "a call comes in");
         let event = Event::Invite {
             call,
             request: Box::new(InviteRequest {
-                request_uri,
-                from: header(&request.headers, "From").unwrap_or_default().to_owned(),
-                to: header(&request.headers, "To").unwrap_or_default().to_owned(),
-                sip_call_id: id.0.clone(),
+                request_uri: request.uri.to_string(),
+                from: request.headers.get("From").unwrap_or_default().to_owned(),
+                to: request.headers.get("To").unwrap_or_default().to_owned(),
+                sip_call_id: invite.0.clone(),
                 headers: request
                     .headers
                     .iter()
-                    .map(|h| (h.name().to_owned(), h.value().to_owned()))
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
                     .collect(),
-                sdp: sdp_of(&request),
+                sdp: sdp_in(&request.headers, &request.body),
                 source: flow.remote,
                 transport: flow.transport,
                 local_ip,
                 standing,
             }),
         };
-        let stage = Stage::Offered { dialog: Box::new(dialog), invite };
-        self.calls.insert(call, Call { stage, invite: Some(id), credentials: None });
+        self.dialogs.insert(dialog.key.clone(), call);
+        self.invites.insert(invite.clone());
+        self.serving.insert(id, call);
+        self.alarms.set(call, Alarm::Unanswered, self.now + self.shared.bounds.answer_within);
+        // What its SDP and headers say is the door's from here on; what an answer repeats, and what we agree on, stays.
+        let pending = Pending { request: bodiless(request), seq: invite.2, id, answered: false };
+        let dialog = Box::new(dialog);
+        let stage = Stage::Offered { dialog, invite: pending, unpracked: None, replaces };
+        self.calls.insert(call, Call { invite: Some(invite), ..Call::new(stage) });
         self.tell(event);
     }
 
     pub(super) fn ring(&mut self, call: CallKey) {
-        let Some(Call { stage: Stage::Offered { dialog, invite }, .. }) = self.calls.get(&call) else {
+        let Some(Call { stage: Stage::Offered { dialog, invite, unpracked, .. }, rseq, .. }) =
+            self.calls.get_mut(&call)
+        else {
             return;
         };
-        let reply =
+        let mut reply =
             Reply::new(180).tag(&dialog.key.local_tag).with("Contact", &dialog.contact).with("Allow", ALLOW);
-        invite.reply(reply, &self.intake);
+        let reliable = lists(&invite.request.headers, "Require", "100rel");
+        if reliable {
+            if rseq.is_some() {
+                // It rings already, and that is being repeated or was heard.
+                return;
+            }
+            *rseq = Some(FIRST_RSEQ);
+            reply = reply.with("Require", "100rel").with("RSeq", &FIRST_RSEQ.to_string());
+        }
+        let response = reply.to(&invite.request, &self.shared.user_agent);
+        self.layer.respond(invite.id, &response, self.now);
+        if reliable {
+            let (pause, until) = (self.shared.timers.t1, self.now + self.shared.timers.patience());
+            *unpracked = Some(Unpracked { response, pause, until });
+            self.alarms.set(call, Alarm::Unpracked, self.now + pause);
+        }
+    }
+
+    /// A reliable provisional answer was not acknowledged: it goes out again, after twice as long each time; then the
+    /// INVITE is refused (RFC 3262, section 3).
+    pub(super) fn repeat_provisional(&mut self, call: CallKey) {
+        let Some(Call { stage: Stage::Offered { invite, unpracked: Some(waiting), .. }, .. }) =
+            self.calls.get_mut(&call)
+        else {
+            return;
+        };
+        if self.now >= waiting.until {
+            return self.refuse(call, Reply::new(504), Ending::Rejected(504));
+        }
+        waiting.pause *= 2;
+        self.layer.respond(invite.id, &waiting.response, self.now);
+        self.alarms.set(call, Alarm::Unpracked, (self.now + waiting.pause).min(waiting.until));
+    }
+
+    /// PRACK: whether it names our provisional answer. That need not be heard any more to be right.
+    pub(super) fn pracked(&mut self, call: CallKey, request: &Request) -> bool {
+        let Some(entry) = self.calls.get_mut(&call) else { return false };
+        let (Some(rseq), Some(rack)) = (entry.rseq, request.headers.get("RAck")) else { return false };
+        let mut parts = rack.split_ascii_whitespace();
+        let named = parts.next().and_then(|n| n.parse().ok()) == Some(rseq);
+        let seq = entry.invite.as_ref().map(|(_, _, seq)| *seq);
+        let of_invite = parts.next().and_then(|n| n.parse().ok()) == seq && parts.next() == Some("INVITE");
+        if !(named && of_invite) {
+            return false;
+        }
+        if let Stage::Offered { unpracked, .. } = &mut entry.stage {
+            *unpracked = None;
+            self.alarms.clear(call, Alarm::Unpracked);
+        }
+        true
     }
 
     pub(super) fn accept(&mut self, call: CallKey, sdp: Vec<u8>) {
         let Some(entry) = self.calls.remove(&call) else { return };
-        let stage = match entry.stage {
-            Stage::Offered { dialog, invite } => {
-                invite.reply(accepting(&dialog, sdp), &self.intake);
-                Stage::Accepted { dialog, invite, leave: None }
-            }
-            other => other,
+        let Stage::Offered { dialog, mut invite, replaces, .. } = entry.stage else {
+            self.calls.insert(call, entry);
+            return;
         };
-        self.calls.insert(call, Call { stage, ..entry });
+        let timer = session_timer::asked(&invite.request.headers).unwrap_or_default();
+        invite.answered = true;
+        let local_sdp = timer.map(|_| sdp.clone());
+        self.answer(invite.id, &invite.request, accepting(&dialog, &invite.request, timer).sdp(sdp));
+        self.alarms.clear(call, Alarm::Unanswered);
+        self.alarms.clear(call, Alarm::Unpracked);
+        let stage = Stage::Accepted { dialog, invite, leave: None };
+        self.calls.insert(call, Call { stage, timer, local_sdp, ..entry });
+        self.watch_session(call);
+        if let Some(replaced) = replaces {
+            self.leave_for_another(replaced);
+        }
     }
 
     pub(super) fn reject(&mut self, call: CallKey, refusal: &Refusal) {
@@ -97,52 +160,38 @@ impl Calls {
     }
 
     /// Ends a call that is not answered yet, with this answer.
-    fn refuse(&mut self, call: CallKey, reply: Reply<'_>, ending: Ending) {
-        let Some(Call { stage: Stage::Offered { dialog, invite }, .. }) = self.calls.get(&call) else {
+    pub(super) fn refuse(&mut self, call: CallKey, reply: Reply<'_>, ending: Ending) {
+        let Some(Call { stage: Stage::Offered { dialog, invite, .. }, .. }) = self.calls.get(&call) else {
             return;
         };
-        invite.reply(reply.tag(&dialog.key.local_tag), &self.intake);
+        let response = reply.tag(&dialog.key.local_tag).to(&invite.request, &self.shared.user_agent);
+        let id = invite.id;
+        self.layer.respond(id, &response, self.now);
+        self.serving.remove(&id);
         self.finish(call, ending);
     }
 
-    pub(super) fn answer_reinvite(&mut self, call: CallKey, answer: Result<Vec<u8>, u16>) {
-        let Some(Call { stage: Stage::Up { dialog, reinvite, .. }, .. }) = self.calls.get_mut(&call) else {
-            return;
-        };
-        let Some(pending) = reinvite.as_mut().filter(|r| !r.answered) else { return };
-        match answer {
-            Ok(sdp) => {
-                dialog.retarget(&pending.request.headers);
-                pending.reply(accepting(dialog, sdp), &self.intake);
-                pending.answered = true;
-            }
-            Err(status) => {
-                let status = if (300..700).contains(&status) { status } else { 488 };
-                pending.reply(Reply::new(status), &self.intake);
-                *reinvite = None;
-            }
-        }
-    }
-
-    /// Heard twice, from the intake in its order and from the transaction: the second time changes nothing.
+    /// An ACK within a dialog of ours.
     pub(super) fn acked(&mut self, call: CallKey, ack: &Request) {
         let Some(seq) = message::cseq(&ack.headers) else { return };
         let Some(entry) = self.calls.remove(&call) else { return };
-        let (mut heard, mut leaving) = (false, None);
+        let (mut heard, mut leaving) = (None, None);
         let stage = match entry.stage {
             Stage::Accepted { dialog, invite, leave } if invite.seq == seq => {
-                (heard, leaving) = (true, leave);
-                Stage::Up { dialog, reinvite: None, referred: false }
+                (heard, leaving) = (Some(invite.id), leave);
+                Stage::Up { dialog, change: None, referred: false }
             }
-            Stage::Up { dialog, reinvite: Some(r), referred } if r.seq == seq && r.answered => {
-                heard = true;
-                Stage::Up { dialog, reinvite: None, referred }
+            Stage::Up { dialog, change: Some(Change::Theirs(p)), referred } if p.seq == seq && p.answered => {
+                heard = Some(p.id);
+                Stage::Up { dialog, change: None, referred }
             }
             other => other,
         };
         self.calls.insert(call, Call { stage, ..entry });
-        if heard {
-            self.tell(Event::Ack { call, sdp: sdp_of(ack) });
+        if let Some(id) = heard {
+            self.layer.acknowledged(id, self.now);
+            self.serving.remove(&id);
+            self.tell(Event::Ack { call, sdp: sdp_in(&ack.headers, &ack.body) });
         }
         if let Some(leave) = leaving {
             self.leave(call, leave);
@@ -151,125 +200,37 @@ impl Calls {
 
     /// Our 2xx stayed unacknowledged for 64*T1: the dialog is confirmed all the same, and must be ended by BYE
     /// (RFC 3261, section 13.3.1.4).
-    pub(super) fn never_acked(&mut self, call: CallKey, seq: u32) {
-        let unacked = match self.calls.get_mut(&call).map(|c| &mut c.stage) {
-            Some(Stage::Accepted { invite, .. }) => invite.seq == seq,
-            Some(Stage::Up { reinvite, .. }) if reinvite.as_ref().is_some_and(|r| r.seq == seq) => {
-                // One that was not even answered lost its connection: the peer will ask again.
-                reinvite.take().is_some_and(|r| r.answered)
-            }
+    pub(super) fn never_acked(&mut self, id: TransactionId) {
+        let Some(call) = self.serving.remove(&id) else { return };
+        let unacked = match self.calls.get(&call).map(|c| &c.stage) {
+            Some(Stage::Accepted { invite, .. }) => invite.id == id,
+            Some(Stage::Up { change: Some(Change::Theirs(pending)), .. }) => pending.id == id,
             _ => false,
         };
         if unacked {
-            self.send_bye(call, None, |_| {});
-            self.finish(call, Ending::NoAck);
+            self.hang_up(call, Ending::NoAck);
         }
     }
 
-    /// CANCEL is answered by the transaction already; this ends what it cancels.
-    pub(super) fn caller_gave_up(&mut self, call: CallKey, seq: u32) {
+    /// CANCEL is answered already; this ends what it cancels.
+    pub(super) fn caller_gave_up(&mut self, call: CallKey, invite: TransactionId) {
         match self.calls.get_mut(&call).map(|c| &mut c.stage) {
-            Some(Stage::Up { reinvite, .. })
-                if reinvite.as_ref().is_some_and(|r| r.seq == seq && !r.answered) =>
-            {
-                if let Some(cancelled) = reinvite.take() {
-                    cancelled.reply(Reply::new(487), &self.intake);
+            Some(Stage::Up { change, .. }) => {
+                if let Some(Change::Theirs(cancelled)) =
+                    change.take_if(|c| matches!(c, Change::Theirs(p) if p.id == invite))
+                {
+                    self.drop_change(call, &cancelled, 487);
                 }
             }
             _ => self.refuse(call, Reply::new(487), Ending::Cancelled),
         }
     }
 
-    pub(super) fn unanswered(&mut self, call: CallKey, seq: u32) {
+    pub(super) fn unanswered(&mut self, call: CallKey) {
         match self.calls.get(&call).map(|c| &c.stage) {
             Some(Stage::Offered { .. }) => self.refuse(call, Reply::new(480), Ending::Unanswered),
-            Some(Stage::Up { reinvite: Some(r), .. }) if r.seq == seq => self.answer_reinvite(call, Err(500)),
+            Some(Stage::Up { .. }) => self.answer_change(call, Err(500)),
             _ => {}
-        }
-    }
-
-    /// A request of the peer within a call.
-    pub(super) fn receive_within(&mut self, call: CallKey, transaction: Transaction, flow: Flow) {
-        let request = transaction.original.clone();
-        let Some(entry) = self.calls.get_mut(&call) else {
-            return self.answer_once(transaction, Reply::new(481));
-        };
-        let dialog = match &mut entry.stage {
-            Stage::Offered { dialog, .. }
-            | Stage::Accepted { dialog, .. }
-            | Stage::Up { dialog, .. }
-            | Stage::Leaving { dialog } => dialog,
-            Stage::Dialling(_) => return self.answer_once(transaction, Reply::new(481)),
-        };
-        if !dialog.follows(&request) {
-            // It was overtaken by a later one (RFC 3261, section 12.2.2).
-            return self.answer_once(transaction, Reply::new(500));
-        }
-        match request.method {
-            Method::Bye => {
-                self.answer_once(transaction, Reply::new(200));
-                self.peer_left(call);
-            }
-            Method::Info => {
-                self.answer_once(transaction, Reply::new(200));
-                let content_type = header(&request.headers, "Content-Type").map(str::to_owned);
-                self.tell(Event::Info { call, content_type, body: request.body });
-            }
-            Method::Options => {
-                self.intake.stack.count(Count::Options);
-                self.answer_once(transaction, capabilities());
-            }
-            Method::Invite => self.receive_reinvite(call, transaction, flow, &request),
-            Method::Notify => self.receive_notify(call, transaction, &request),
-            _ => {
-                self.intake.stack.count(Count::NotServed);
-                self.answer_once(transaction, Reply::not_allowed());
-            }
-        }
-    }
-
-    fn receive_reinvite(&mut self, call: CallKey, transaction: Transaction, flow: Flow, request: &Request) {
-        let free = match self.calls.get(&call).map(|c| &c.stage) {
-            Some(Stage::Up { reinvite, .. }) => reinvite.as_ref().map_or(Ok(()), |r| Err(r.answered)),
-            Some(Stage::Accepted { .. }) => Err(true),
-            // Not answered yet: the first INVITE is still in the way.
-            Some(Stage::Offered { .. }) => Err(false),
-            _ => return self.answer_once(transaction, Reply::new(481)),
-        };
-        match free {
-            Err(true) => return self.answer_once(transaction, Reply::new(491)),
-            Err(false) => {
-                return self.answer_once(transaction, Reply::new(500).with("Retry-After", RETRY_CROSSED_S));
-            }
-            Ok(()) => {}
-        }
-        let seq = message::cseq(&request.headers).unwrap_or_default();
-        let invite = self.drive(call, transaction, seq, flow);
-        invite.reply(trying(request), &self.intake);
-        if let Some(Call { stage: Stage::Up { reinvite, .. }, .. }) = self.calls.get_mut(&call) {
-            *reinvite = Some(invite);
-        }
-        self.tell(Event::ReInvite { call, sdp: sdp_of(request) });
-    }
-
-    /// The peer's BYE: whatever INVITE is pending is over too (RFC 3261, section 15.1.2).
-    fn peer_left(&mut self, call: CallKey) {
-        match self.calls.get(&call).map(|c| &c.stage) {
-            Some(Stage::Offered { .. }) => self.refuse(call, Reply::new(487), Ending::Cancelled),
-            Some(Stage::Accepted { invite, .. }) => {
-                invite.abandon();
-                self.finish(call, Ending::PeerHungUp);
-            }
-            Some(Stage::Up { reinvite, .. }) => {
-                match reinvite {
-                    Some(r) if r.answered => r.abandon(),
-                    Some(r) => r.reply(Reply::new(487), &self.intake),
-                    None => {}
-                }
-                self.finish(call, Ending::PeerHungUp);
-            }
-            // The two BYEs crossed; ours will be answered, one way or another.
-            Some(Stage::Leaving { .. } | Stage::Dialling(_)) | None => {}
         }
     }
 
@@ -277,25 +238,20 @@ impl Calls {
     pub(super) fn leave(&mut self, call: CallKey, leave: Leave) {
         let Some(entry) = self.calls.remove(&call) else { return };
         match entry.stage {
-            Stage::Offered { dialog, invite } => {
-                self.calls.insert(call, Call { stage: Stage::Offered { dialog, invite }, ..entry });
+            stage @ Stage::Offered { .. } => {
+                self.calls.insert(call, Call { stage, ..entry });
                 self.refuse(call, Reply::new(480), Ending::Rejected(480));
             }
             Stage::Accepted { dialog, invite, .. } => {
                 let stage = Stage::Accepted { dialog, invite, leave: Some(leave) };
                 self.calls.insert(call, Call { stage, ..entry });
             }
-            Stage::Up { dialog, reinvite, .. } => {
-                if let Some(r) = reinvite {
-                    r.reply(Reply::new(487), &self.intake);
-                }
+            Stage::Up { dialog, change, .. } => {
                 self.calls.insert(call, Call { stage: Stage::Leaving { dialog }, ..entry });
-                let reports = self.reporter();
-                self.send_bye(call, leave.reason.as_deref(), move |_| {
-                    tokio::spawn(async move {
-                        reports.send(super::calls::Report::ByeDone { call }).await.unwrap_or_default();
-                    });
-                });
+                if let Some(Change::Theirs(pending)) = change {
+                    self.drop_change(call, &pending, 487);
+                }
+                self.send_bye(call, leave.reason.as_deref(), Then::Bye(call));
             }
             stage @ Stage::Dialling(_) => {
                 self.calls.insert(call, Call { stage, ..entry });
@@ -313,50 +269,47 @@ impl Calls {
         }
     }
 
-    /// Gives the transaction a task of its own.
-    fn drive(&self, call: CallKey, transaction: Transaction, seq: u32, flow: Flow) -> ServerInvite {
-        let (request, respond) = (transaction.original.clone(), transaction.tu_sender.clone());
-        let driver = tokio::spawn(drive::server_invite(transaction, call, seq, flow, self.intake.clone()));
-        let reminder = tokio::spawn(drive::remind(call, seq, self.intake.clone()));
-        let (driver, reminder) = (driver.abort_handle(), reminder.abort_handle());
-        ServerInvite { request, seq, answered: false, respond, driver, reminder }
-    }
-
-    /// Answers a request whose transaction has nothing more to say.
-    pub(super) fn answer_once(&self, mut transaction: Transaction, reply: Reply<'_>) {
-        let response = reply.to(&transaction.original, &self.intake.stack);
-        tokio::spawn(async move {
-            if transaction.respond(response).await.is_err() {
-                debug!("a response could not be sent");
+    /// Another call has taken the place of this one (RFC 3891, section 3).
+    fn leave_for_another(&mut self, call: CallKey) {
+        match self.calls.get(&call).map(|c| &c.stage) {
+            Some(Stage::Accepted { invite, .. }) => {
+                // Its peer is there, or no other call could name it: an ACK is not waited for.
+                let id = invite.id;
+                self.layer.acknowledged(id, self.now);
+                self.serving.remove(&id);
+                self.hang_up(call, Ending::Replaced);
             }
-        });
+            Some(Stage::Up { .. }) => self.hang_up(call, Ending::Replaced),
+            _ => {}
+        }
     }
 }
 
-/// A 2xx.
-fn accepting(dialog: &Dialog, sdp: Vec<u8>) -> Reply<'_> {
-    Reply::new(200)
+/// A 2xx to an INVITE or UPDATE, without its SDP.
+pub(super) fn accepting<'a>(dialog: &'a Dialog, request: &Request, timer: Option<SessionTimer>) -> Reply<'a> {
+    let reply = Reply::new(200)
         .tag(&dialog.key.local_tag)
         .with("Contact", &dialog.contact)
         .with("Allow", ALLOW)
-        .with("Supported", "")
-        .sdp(sdp)
+        .with("Supported", &SUPPORTED.join(", "));
+    let Some(timer) = timer else { return reply };
+    let reply = reply.with("Session-Expires", &timer.as_answer());
+    // Only one that speaks of it can be told that it must (RFC 4028, section 9).
+    if lists(&request.headers, "Supported", "timer") { reply.with("Require", "timer") } else { reply }
 }
 
-/// 100, with the Timestamp it must carry back (RFC 3261, section 8.2.6.1).
-fn trying(request: &Request) -> Reply<'static> {
-    match header(&request.headers, "Timestamp") {
-        Some(timestamp) => Reply::new(100).with("Timestamp", timestamp),
-        None => Reply::new(100),
+/// A request without what it carries.
+pub(super) fn bodiless(request: &Request) -> Request {
+    Request {
+        method: request.method.clone(),
+        uri: request.uri.clone(),
+        headers: request.headers.clone(),
+        body: Vec::new(),
     }
 }
 
-fn sdp_of(request: &Request) -> Option<Vec<u8>> {
-    body::read(header(&request.headers, "Content-Type"), &request.body).sdp()
-}
-
 /// Our Contact.
-pub(super) fn contact(user: Option<&str>, local: std::net::SocketAddr, transport: Transport) -> String {
+pub(super) fn contact(user: Option<&str>, local: SocketAddr, transport: Transport) -> String {
     let user = user.map_or(String::new(), |u| format!("{u}@"));
     match transport {
         Transport::Udp => format!("<sip:{user}{local}>"),

@@ -277,6 +277,12 @@ impl<W: Clone> Layer<W> {
         }
     }
 
+    /// Sends what has no transaction, behind what is to be sent already: the ACK of a 2xx, an answer that nobody
+    /// remembers.
+    pub fn send(&mut self, way: W, packet: Packet) {
+        self.sends.push_back((way, packet));
+    }
+
     /// What is to be sent next, and which way.
     pub fn next_send(&mut self) -> Option<(W, Packet)> {
         self.sends.pop_front()

@@ -59,6 +59,20 @@ async fn a_call_goes_its_whole_way_over_both_transports() {
 }
 
 #[tokio::test]
+async fn a_caller_of_rfc_2543_without_a_tag_is_served() {
+    let mut agent = agent(Manner::Accept).await;
+    let mut peer = Peer::udp(&agent).await;
+    let old = |message: String| message.replace(";tag=fa", "");
+    peer.send(&old(invite("a", ""))).await;
+    let tag = to_tag(&peer.until("SIP/2.0 200").await);
+    peer.send(&old(within("ACK", "a", &tag, 1, ""))).await;
+    peer.send(&old(within("BYE", "a", &tag, 2, ""))).await;
+    peer.until("SIP/2.0 200").await;
+    assert_eq!(agent.until_ended(1).await, "invite+sdp ack ended:peer");
+    agent.assert_empty();
+}
+
+#[tokio::test]
 async fn a_repeated_invite_is_answered_again_and_is_no_second_call() {
     let mut agent = agent(Manner::Ring).await;
     let mut peer = Peer::udp(&agent).await;
@@ -343,8 +357,8 @@ async fn requests_within_a_dialog_are_matched_by_all_of_it_and_in_order() {
         (within("BYE", "a", "wrong", 2, ""), "481"),
         (within("BYE", "a", &tag, 2, "").replace("tag=fa", "tag=other"), "481"),
         (within("BYE", "a", &tag, 2, "").replace("a@test", "b@test"), "481"),
-        (within("REFER", "a", &tag, 3, "Refer-To: <sip:x@h>\n"), "405"),
-        (within("UPDATE", "a", &tag, 4, ""), "405"),
+        (within("REFER", "a", &tag, 3, "Refer-To: <sip:x@h>\n"), "603"),
+        (within("UPDATE", "a", &tag, 4, ""), "200"),
         (within("OPTIONS", "a", &tag, 5, ""), "200"),
         (within("INFO", "a", &tag, 4, ""), "500"),
         (within("NOTIFY", "a", &tag, 6, "Event: refer\n"), "481"),
