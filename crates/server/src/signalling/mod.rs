@@ -31,7 +31,11 @@ mod reply;
 mod run;
 mod session_timer;
 mod shared;
+#[cfg(test)]
+mod simulator;
 mod sockets;
+#[cfg(test)]
+mod transcripts;
 mod uac;
 mod uas;
 mod within;
