@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 
-use aftercall_wire::sip::{Asked, Flaw, Method, Request, TransactionId};
+use aftercall_wire::sip::{Asked, Flaw, Headers, Method, Request, TransactionId};
 
 use super::body::{self, Body};
 use super::calls::{Calls, InviteId, Stage};
@@ -232,11 +232,14 @@ fn unsupported(request: &Request) -> Option<(Reply<'static>, Count)> {
     if !required.is_empty() {
         return Some((Reply::new(420).with("Unsupported", &required.join(", ")), Count::NotSupported));
     }
+    if !is_ours(&request.uri) {
+        return Some((Reply::new(416), Count::NotSupported));
+    }
     if request.method != Method::Invite {
         return None;
     }
-    if !is_ours(&request.uri) {
-        return Some((Reply::new(416), Count::NotSupported));
+    if !takes_sdp(headers) {
+        return Some((Reply::new(406), Count::NotSupported));
     }
     let encoded = values(headers, "Content-Encoding").any(|e| !e.eq_ignore_ascii_case("identity"));
     if encoded || body::read(headers.get("Content-Type"), &request.body) == Body::Other {
@@ -249,6 +252,17 @@ fn unsupported(request: &Request) -> Option<(Reply<'static>, Count)> {
 /// Whether a Request-URI is of a scheme that is called here.
 fn is_ours(uri: &str) -> bool {
     uri.split_once(':').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("sip"))
+}
+
+/// Whether a caller takes the answer that we have to give: no Accept means that it does (RFC 3261, section 20.1).
+fn takes_sdp(headers: &Headers) -> bool {
+    let mut accepted =
+        values(headers, "Accept").map(|range| range.split(';').next().unwrap_or_default().trim());
+    let sdp = |range: &str| {
+        ["application/sdp", "application/*", "*/*"].iter().any(|s| s.eq_ignore_ascii_case(range))
+    };
+    let first = accepted.next();
+    first.is_none_or(sdp) || accepted.any(sdp)
 }
 
 fn busy(retry_after_s: &str) -> Reply<'static> {

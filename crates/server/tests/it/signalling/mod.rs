@@ -8,3 +8,4 @@ mod harness;
 mod logs;
 mod peer;
 mod requests;
+mod torture;

@@ -62,6 +62,12 @@ async fn what_is_not_served_is_refused_with_the_right_status() {
             "416",
             "To",
         ),
+        (
+            request("OPTIONS", "h", "").replace("sip:csat-survey@127.0.0.1 SIP", "http://127.0.0.1 SIP"),
+            "416",
+            "To",
+        ),
+        (invite("a", "Accept: text/plain, application/isup\n"), "406", "To"),
         (invite("t", "").replace("application/sdp", "text/plain"), "415", "Accept"),
         (invite("e", "Content-Encoding: gzip\n"), "415", "Accept-Encoding"),
         (invite("v", "").replace(" SIP/2.0\nVia", " SIP/3.0\nVia"), "505", "To"),
