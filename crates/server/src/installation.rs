@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use aftercall_core::survey::fault::{Pointer, Severity};
-use tokio_rustls::TlsAcceptor;
 
-use crate::api::tls;
-use crate::config::Config;
+use crate::config::{Config, SipTls};
 use crate::prompts::Prompts;
+use crate::signalling::Security;
 use crate::surveys::{FileFault, Surveys};
+use crate::tls::{Acceptor, Files, TlsFault, connector};
 use crate::unread;
 
 /// What was found: what can be used, and what is wrong.
@@ -18,7 +18,9 @@ pub struct Installation {
     /// The recordings they need.
     pub prompts: Arc<Prompts>,
     /// The certificate to serve the API with, where one is configured and sound.
-    pub tls: Option<TlsAcceptor>,
+    pub tls: Option<Arc<Acceptor>>,
+    /// What SIP over TLS needs, where it is configured and sound.
+    pub sip_tls: Option<Security>,
     /// Everything that is wrong or worth a look, in the order of the files.
     pub faults: Vec<FileFault>,
 }
@@ -40,12 +42,10 @@ impl Installation {
         faults.extend(config.unknown_surveys(&surveys));
         faults.extend(config.missing_folders());
         faults.extend(config.cleaned_queues());
-        let tls = config.http.tls.as_ref().map(tls::acceptor).transpose().unwrap_or_else(|fault| {
-            faults.push(config.fault(&Pointer::root().key("http").key("tls"), fault.to_string()));
-            None
-        });
+        let tls = sound(config, "http", config.http.tls.as_ref().map(http_tls), &mut faults).map(Arc::new);
+        let sip_tls = sound(config, "sip", config.sip.tls.as_ref().map(sip_tls), &mut faults);
         faults.sort();
-        Self { surveys: Arc::new(surveys), prompts: Arc::new(prompts), tls, faults }
+        Self { surveys: Arc::new(surveys), prompts: Arc::new(prompts), tls, sip_tls, faults }
     }
 
     /// Whether something must be mended before calls can be taken.
@@ -53,6 +53,36 @@ impl Installation {
     pub fn is_faulty(&self) -> bool {
         self.faults.iter().any(is_fault)
     }
+}
+
+/// What TLS of the API needs.
+///
+/// # Errors
+/// When its files cannot be used.
+pub fn http_tls(files: &Files) -> Result<Acceptor, TlsFault> {
+    Acceptor::new(files.clone(), Some(b"http/1.1"))
+}
+
+/// What SIP over TLS needs, for calls that come in and for those that go out.
+///
+/// # Errors
+/// When its files cannot be used.
+pub fn sip_tls(tls: &SipTls) -> Result<Security, TlsFault> {
+    Ok(Security {
+        accepts: Some(Arc::new(Acceptor::new(tls.files.clone(), None)?)),
+        connects: Some(connector(tls.ca.as_deref(), Some(&tls.files))?),
+    })
+}
+
+fn sound<T>(
+    config: &Config,
+    table: &str,
+    read: Option<Result<T, TlsFault>>,
+    faults: &mut Vec<FileFault>,
+) -> Option<T> {
+    read?
+        .map_err(|fault| faults.push(config.fault(&Pointer::root().key(table).key("tls"), format!("[{table}] tls: {fault}"))))
+        .ok()
 }
 
 fn is_fault(found: &FileFault) -> bool {

@@ -17,6 +17,7 @@ pub mod recordings;
 pub mod secret;
 pub mod signalling;
 pub mod surveys;
+pub mod tls;
 pub(crate) mod unread;
 pub mod unusual;
 pub mod writer;

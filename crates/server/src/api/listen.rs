@@ -17,7 +17,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::Sleep;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
@@ -25,6 +24,7 @@ use tower::ServiceExt as _;
 use super::auth::Peer;
 use crate::config::Http;
 use crate::metrics::Metrics;
+use crate::tls::Acceptor;
 
 /// Bytes of a request's head that are read at all. What is longer than configured, and shorter
 /// than this, is told so; what is longer than this is cut off with a bare 431.
@@ -47,7 +47,7 @@ pub struct Listener {
     /// The socket.
     pub tcp: TcpListener,
     /// What turns them into TLS, where that is configured.
-    pub tls: Option<TlsAcceptor>,
+    pub tls: Option<Arc<Acceptor>>,
 }
 
 /// Serves until `stop`, then ends what is under way.
@@ -85,7 +85,7 @@ pub async fn serve(
             let stream = Patient::new(stream);
             match tls {
                 None => converse(stream, peer, router, header_timeout, stop).await,
-                Some(tls) => match tokio::time::timeout(header_timeout, tls.accept(stream)).await {
+                Some(tls) => match tokio::time::timeout(header_timeout, tls.current().accept(stream)).await {
                     Ok(Ok(stream)) => converse(stream, peer, router, header_timeout, stop).await,
                     Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
                     Err(_) => tracing::debug!("a TLS handshake took too long"),

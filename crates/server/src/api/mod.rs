@@ -13,7 +13,6 @@ pub mod problem;
 mod read;
 mod results;
 mod surveys;
-pub mod tls;
 pub mod view;
 mod window;
 

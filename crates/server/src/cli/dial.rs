@@ -1,5 +1,6 @@
 //! `aftercall dial`: a test call by a real telephone.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use aftercall_wire::sip::is_token;
@@ -15,6 +16,7 @@ Examples:
   aftercall dial sip:csat-survey@127.0.0.1 --press 1
   aftercall dial sip:csat-survey@pbx.example --press ,2 --transport tcp --header 'X-Agent-Id: agent-001'
   aftercall dial 'sip:csat-survey@127.0.0.1?X-Agent-Id=agent-001&X-Call-Id=q2' --press 1
+  aftercall dial sips:csat-survey@pbx.example --ca pbx-ca.pem --press 4
   aftercall dial sip:two-questions@127.0.0.1 --press 1,10 --json
 
 Exit codes:
@@ -26,7 +28,7 @@ Exit codes:
 /// A call to place.
 #[derive(Debug, Args)]
 pub(super) struct DialCommand {
-    /// Whom to call: sip:SURVEY@HOST[:PORT], perhaps with headers for the INVITE behind it:
+    /// Whom to call: sip:SURVEY@HOST[:PORT] or sips:…, perhaps with headers for the INVITE behind it:
     /// ?X-Agent-Id=agent-001
     #[arg(value_parser = callee)]
     uri: Callee,
@@ -36,9 +38,14 @@ pub(super) struct DialCommand {
     #[arg(long, value_name = "KEYS", default_value = "")]
     press: Script,
 
-    /// udp or tcp [default: what the URI says, else udp]
+    /// udp, tcp or tls [default: what the URI says, else udp]
     #[arg(long, value_parser = transport)]
     transport: Option<Transport>,
+
+    /// A PEM file with the certificate of whoever signed the server's, for TLS
+    /// [default: the authorities that browsers trust]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
 
     /// Another header of the INVITE, as 'Name: value'; may be given several times
     #[arg(long, value_name = "HEADER", value_parser = header)]
@@ -106,6 +113,7 @@ impl DialCommand {
         Options {
             target: self.uri.target,
             transport: self.transport,
+            ca: self.ca,
             script: self.press,
             keys_by,
             // Of two of one name the first counts.
@@ -119,7 +127,7 @@ impl DialCommand {
 }
 
 fn transport(text: &str) -> Result<Transport, String> {
-    text.parse().map_err(|()| "write udp or tcp".to_owned())
+    text.parse().map_err(|()| "write udp, tcp or tls".to_owned())
 }
 
 /// An address and the headers in it (RFC 3261, 19.1.1).

@@ -9,9 +9,9 @@ use aftercall_core::survey::fault::Severity;
 use aftercall_store::Store;
 
 use super::{Exit, World, clock_fault, open};
-use crate::api::{auth, tls};
+use crate::api::auth;
 use crate::config::{Config, Database, Transport};
-use crate::installation::Installation;
+use crate::installation::{self, Installation};
 
 /// Files that are open besides one RTP socket a call and one a connection: database, listeners, log.
 const FILES_BESIDES: usize = 100;
@@ -166,8 +166,8 @@ fn prompts(folder: &Path) -> Finding {
 
 fn http(config: &Config) -> Finding {
     let listen = config.http.listen;
-    if let Some(Err(fault)) = config.http.tls.as_ref().map(tls::acceptor) {
-        return fail("http", fault.to_string());
+    if let Some(Err(fault)) = config.http.tls.as_ref().map(installation::http_tls) {
+        return fail("http", format!("[http] tls: {fault}"));
     }
     match TcpListener::bind(listen) {
         Ok(_) => ok("http", format!("{listen} is free")),
@@ -179,6 +179,7 @@ fn sip(transport: Transport, listen: SocketAddr) -> Finding {
     let (name, bound) = match transport {
         Transport::Udp => ("udp", UdpSocket::bind(listen).map(drop)),
         Transport::Tcp => ("tcp", TcpListener::bind(listen).map(drop)),
+        Transport::Tls => ("tls", TcpListener::bind(listen).map(drop)),
     };
     match bound {
         Ok(()) => ok("sip", format!("{name} {listen} is free")),

@@ -56,6 +56,7 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
     let (key_uses, key_uses_task) = KeyUses::start(store.clone());
     let unusual = Arc::new(Unusual::default());
     let parts = sip::Parts {
+        sip_tls: installation.sip_tls,
         config: Arc::clone(&config),
         surveys: Arc::clone(&installation.surveys),
         prompts: Arc::clone(&installation.prompts),
@@ -200,6 +201,7 @@ fn test_call(config: &Config, sip: &[Listen]) -> Option<String> {
     let transport = match listen.transport {
         Transport::Udp => "",
         Transport::Tcp => " --transport tcp",
+        Transport::Tls => " --transport tls",
     };
     Some(format!("aftercall dial sip:{survey}@{address} --press 1{transport}"))
 }

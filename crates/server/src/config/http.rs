@@ -1,7 +1,7 @@
 //! `[http]`: the API's listener and its limits.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use axum::http::Uri;
@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::values;
 use crate::fields::{Fields, parsed, text, whole};
+use crate::tls::Files;
 
 /// How the API is served.
 #[derive(Debug, Clone)]
@@ -21,7 +22,7 @@ pub struct Http {
     /// Who may set `X-Forwarded-*`.
     pub trusted_proxies: Vec<IpNet>,
     /// Certificate and key, where it speaks TLS itself.
-    pub tls: Option<Tls>,
+    pub tls: Option<Files>,
     /// Longest request body, in bytes.
     pub max_body_bytes: usize,
     /// Longest request line and headers together, in bytes.
@@ -34,15 +35,6 @@ pub struct Http {
     pub max_connections: usize,
 }
 
-/// PEM files for TLS.
-#[derive(Debug, Clone)]
-pub struct Tls {
-    /// The certificate chain.
-    pub cert: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
-}
-
 impl Http {
     pub(super) fn read(fields: &mut Fields<'_, '_>, folder: &Path) -> Option<Self> {
         let listen = fields.required("listen", socket_address);
@@ -51,7 +43,7 @@ impl Http {
         let tls = fields.table("tls", |tls| {
             let cert = tls.required("cert", values::path(folder));
             let key = tls.required("key", values::path(folder));
-            Some(Tls { cert: cert?, key: key? })
+            Some(Files { cert: cert?, key: key?, client_ca: None })
         });
         // Headers above 64 KiB are cut off below HTTP, where no answer can be explained.
         let max_header_bytes = fields.required("max_header_bytes", whole(1024..=65_536));

@@ -20,9 +20,9 @@ pub mod sip;
 mod values;
 
 pub use clean::CleanIds;
-pub use http::{Http, Tls};
+pub use http::Http;
 pub use route::{AfterCall, Match, Queue, Route, Seen};
-pub use sip::{Peer, PeerAuth, Ports, Rtp, Sip, SipListen, Transport};
+pub use sip::{Peer, PeerAuth, Ports, Rtp, Sip, SipListen, SipTls, Transport};
 
 use crate::fields::{Fields, parsed, text};
 use crate::secret::Secret;
@@ -187,7 +187,7 @@ impl Config {
         let default_survey = fields.required("default_survey", parsed::<SurveyName>);
         let default_language = fields.optional("default_language", parsed::<Language>);
         let http = fields.required_table("http", |http| Http::read(http, folder));
-        let sip = fields.required_table("sip", Sip::read);
+        let sip = fields.required_table("sip", |sip| Sip::read(sip, folder));
         let rtp = fields.required_table("rtp", Rtp::read);
         let url = fields.required_table("database", |database| {
             database.optional("url", |value| sqlite_path(&text(value)?, folder))

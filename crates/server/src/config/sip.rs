@@ -1,6 +1,7 @@
 //! `[sip]` and `[rtp]`: the SIP door, who may come through it, and its limits.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use serde_json::Value;
 use super::values::{self, repeated};
 use crate::fields::{Fields, flag, parsed, text, whole};
 use crate::secret::Secret;
+use crate::tls::Files;
 
 /// How calls come in.
 #[derive(Debug, Clone)]
@@ -20,6 +22,8 @@ pub struct Sip {
     pub listen: Vec<SipListen>,
     /// What SDP and Contact say instead of the address a call came in on.
     pub external_ip: Option<IpAddr>,
+    /// Certificates, where it speaks TLS.
+    pub tls: Option<SipTls>,
     /// Whether anyone may call.
     pub open: bool,
     /// Who may call.
@@ -34,6 +38,15 @@ pub struct Sip {
     pub max_call: Duration,
     /// How long a call may ring.
     pub max_ringing: Duration,
+}
+
+/// Certificates for SIP over TLS.
+#[derive(Debug, Clone)]
+pub struct SipTls {
+    /// What we show, and who must have signed what those who connect show.
+    pub files: Files,
+    /// Who must have signed the certificates of those whom we connect to; else the authorities that browsers trust.
+    pub ca: Option<PathBuf>,
 }
 
 /// One address of the SIP door.
@@ -52,18 +65,23 @@ pub enum Transport {
     Udp,
     /// A stream.
     Tcp,
+    /// A stream that nobody else can read.
+    Tls,
 }
 
 impl FromStr for SipListen {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let fault = || {
-            format!("is `{text}`, which is not an address such as `udp://0.0.0.0:5060` or `tcp://[::]:5060`")
+            format!(
+                "is `{text}`, which is not an address such as `udp://0.0.0.0:5060`, `tcp://[::]:5060` or `tls://0.0.0.0:5061`"
+            )
         };
         let (scheme, address) = text.split_once("://").ok_or_else(fault)?;
         let transport = match scheme {
             "udp" => Transport::Udp,
             "tcp" => Transport::Tcp,
+            "tls" => Transport::Tls,
             _ => return Err(fault()),
         };
         Ok(Self { transport, address: address.parse().map_err(|_| fault())? })
@@ -75,6 +93,7 @@ impl std::fmt::Display for SipListen {
         let scheme = match self.transport {
             Transport::Udp => "udp",
             Transport::Tcp => "tcp",
+            Transport::Tls => "tls",
         };
         write!(f, "{scheme}://{}", self.address)
     }
@@ -103,10 +122,14 @@ pub struct PeerAuth {
 }
 
 impl Sip {
-    pub(super) fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+    pub(super) fn read(fields: &mut Fields<'_, '_>, folder: &Path) -> Option<Self> {
         let listen = fields.list("listen", parsed::<SipListen>);
         if let Some(listen) = &listen {
             refuse_same(fields, listen);
+        }
+        let tls = fields.table("tls", |tls| SipTls::read(tls, folder));
+        if let (Some(listen), Some(None)) = (&listen, &tls) {
+            refuse_tls(fields, listen);
         }
         let external_ip = fields.optional("external_ip", ip);
         let open = fields.required("open", flag);
@@ -122,6 +145,7 @@ impl Sip {
         Some(Self {
             listen: listen?,
             external_ip: external_ip?,
+            tls: tls?,
             open: open?,
             peers: peers?,
             headers: headers?,
@@ -130,6 +154,13 @@ impl Sip {
             max_call: Duration::from_secs(max_call_seconds?.into()),
             max_ringing: Duration::from_secs(max_ringing_seconds?.into()),
         })
+    }
+}
+
+/// A listener that has no certificate to show.
+fn refuse_tls(fields: &mut Fields<'_, '_>, listen: &[SipListen]) {
+    if let Some(index) = listen.iter().position(|listen| listen.transport == Transport::Tls) {
+        fields.fault_in("listen", index, "needs `[sip] tls = { cert = \"FILE\", key = \"FILE\" }`");
     }
 }
 
@@ -146,6 +177,16 @@ fn refuse_same(fields: &mut Fields<'_, '_>, listen: &[SipListen]) {
 fn refuse_same_network(fields: &mut Fields<'_, '_>, peers: &[Peer]) {
     for (index, _) in repeated(peers.iter().map(|peer| peer.from)) {
         fields.fault_in("peers", index, &format!("has the network `{}` twice", peers[index].from));
+    }
+}
+
+impl SipTls {
+    fn read(fields: &mut Fields<'_, '_>, folder: &Path) -> Option<Self> {
+        let (cert, key) =
+            (fields.required("cert", values::path(folder)), fields.required("key", values::path(folder)));
+        let client_ca = fields.optional("client_ca", values::path(folder));
+        let ca = fields.optional("ca", values::path(folder));
+        Some(Self { files: Files { cert: cert?, key: key?, client_ca: client_ca? }, ca: ca? })
     }
 }
 

@@ -8,9 +8,11 @@ mod script;
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::tls;
 use aftercall_wire::codec::Codec;
 use aftercall_wire::digit::Digit;
 use aftercall_wire::rtp::Packet;
@@ -23,8 +25,8 @@ pub use script::{Script, Step};
 
 use crate::clock::Clock;
 use crate::signalling::{
-    Bounds, CallKey, Credentials, Dial, Ending, Event, Listen, Peers, Signalling, SignallingConfig, Target,
-    Timers, Transport, local_ip_facing,
+    Bounds, CallKey, Credentials, Dial, Ending, Event, Listen, Peers, Security, Signalling, SignallingConfig,
+    Target, Timers, Transport, local_ip_facing,
 };
 use ear::{Ear, STILL_ON_ITS_WAY};
 use mouth::Mouth;
@@ -61,8 +63,10 @@ pub enum KeysBy {
 pub struct Options {
     /// Whom to call.
     pub target: Target,
-    /// UDP or TCP; what the target says otherwise.
+    /// What the target says otherwise.
     pub transport: Option<Transport>,
+    /// Who must have signed the server's certificate; without it the authorities that browsers trust.
+    pub ca: Option<PathBuf>,
     /// What to do once answered.
     pub script: Script,
     /// How keys are sent.
@@ -84,12 +88,12 @@ pub struct Options {
 /// # Errors
 /// Only where no call could be tried at all; how the call went is in the report.
 pub async fn dial(options: Options, clock: Clock) -> Result<Report, String> {
-    let host = resolve(&options.target).await?;
+    let transport = options.transport.or(options.target.transport()).unwrap_or(Transport::Udp);
+    let host = resolve(&options.target, transport).await?;
     let ip = local_ip_facing(host.ip()).ok_or("there is no way to that address from this machine")?;
     let socket = UdpSocket::bind((ip, 0)).await.map_err(|error| format!("no port for RTP: {error}"))?;
     let port = socket.local_addr().map_err(|error| error.to_string())?.port();
-    let (signalling, events) = start(ip, &clock).await?;
-    let transport = options.transport.or(options.target.transport()).unwrap_or(Transport::Udp);
+    let (signalling, events) = start(ip, security(transport, options.ca.as_deref())?, &clock).await?;
     let offer = described(ip, port);
     let call = signalling
         .dial(Dial {
@@ -103,7 +107,7 @@ pub async fn dial(options: Options, clock: Clock) -> Result<Report, String> {
         .map_err(|error| error.to_string())?;
     let probe = match transport {
         Transport::Udp => Some(probe(ip, host).await.map_err(|error| format!("no port for SIP: {error}"))?),
-        Transport::Tcp => None,
+        Transport::Tcp | Transport::Tls => None,
     };
     let report = Report {
         target: options.target.uri().to_owned(),
@@ -172,7 +176,7 @@ impl Phone {
                     Some(_) => self.somebody = true,
                     None => break None,
                 },
-                () = refused(self.probe.as_ref()), if !self.somebody => break Some(Ending::Unreachable),
+                () = refused(self.probe.as_ref()), if !self.somebody => break Some(Ending::Unreachable("nobody listens there".to_owned())),
                 Ok((length, _)) = self.socket.recv_from(&mut datagram) => self.on_datagram(&datagram[..length]),
                 _ = frames.tick() => {
                     self.on_frame().await;
@@ -353,7 +357,12 @@ impl Phone {
             Some(Ending::Refused { status, reason }) => {
                 return Some(format!("the server refused the call: {status} {reason}{}", hint(status)));
             }
-            Some(Ending::Unreachable) => return Some(self.nobody()),
+            Some(Ending::Unreachable(why)) if self.report.transport == "tls" => {
+                return Some(format!(
+                    "no TLS with the server: {why}; --ca FILE names who signs its certificate"
+                ));
+            }
+            Some(Ending::Unreachable(_)) => return Some(self.nobody()),
             Some(Ending::TransportClosed) if !self.somebody => return Some(self.nobody()),
             Some(Ending::PeerHungUp | Ending::WeHungUp) => {}
             Some(other) => return Some(format!("the call ended before it was answered ({other:?})")),
@@ -384,7 +393,20 @@ fn hint(status: u16) -> &'static str {
     }
 }
 
-async fn start(ip: IpAddr, clock: &Clock) -> Result<(Signalling, mpsc::Receiver<Event>), String> {
+/// What TLS needs, where it is spoken.
+fn security(transport: Transport, ca: Option<&Path>) -> Result<Security, String> {
+    if transport != Transport::Tls {
+        return Ok(Security::default());
+    }
+    let connector = tls::connector(ca, None).map_err(|fault| fault.to_string())?;
+    Ok(Security { accepts: None, connects: Some(connector) })
+}
+
+async fn start(
+    ip: IpAddr,
+    tls: Security,
+    clock: &Clock,
+) -> Result<(Signalling, mpsc::Receiver<Event>), String> {
     let any = SocketAddr::new(ip, 0);
     let listen = vec![
         Listen { transport: Transport::Udp, addr: any },
@@ -393,6 +415,7 @@ async fn start(ip: IpAddr, clock: &Clock) -> Result<(Signalling, mpsc::Receiver<
     let clock = clock.clone();
     let config = SignallingConfig {
         listen,
+        tls,
         external_ip: None,
         user_agent: concat!("aftercall-dial/", env!("CARGO_PKG_VERSION")).to_owned(),
         peers: Peers::default(),
@@ -421,8 +444,8 @@ async fn refused(probe: Option<&UdpSocket>) {
     }
 }
 
-async fn resolve(target: &Target) -> Result<SocketAddr, String> {
-    let address = (target.host(), target.port().unwrap_or(5060));
+async fn resolve(target: &Target, transport: Transport) -> Result<SocketAddr, String> {
+    let address = (target.host(), target.port_over(transport));
     let found = tokio::net::lookup_host(address).await;
     let mut found = found.map_err(|error| format!("the host of that address is not known: {error}"))?;
     found.next().ok_or_else(|| "the host of that address has no address".to_owned())

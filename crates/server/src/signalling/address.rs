@@ -9,10 +9,7 @@ use super::Transport;
 /// Longest URI dialled or followed: a Request-URI must fit one datagram with room to spare.
 const URI_BYTES_MAX: usize = 1024;
 
-/// Where a peer listens that names no port.
-const SIP_PORT: u16 = 5060;
-
-/// A `sip:` URI that can be called, kept byte for byte.
+/// A `sip:` or `sips:` URI that can be called, kept byte for byte.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     uri: String,
@@ -24,7 +21,7 @@ pub struct Target {
 /// Not a URI that can be called.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum BadTarget {
-    /// Only `sip:` is spoken.
+    /// Only `sip:` and `sips:` are spoken.
     #[error("write the address as sip:USER@HOST, e.g. sip:csat-survey@192.0.2.1")]
     Scheme,
     /// No host, or characters that no URI has.
@@ -33,8 +30,10 @@ pub enum BadTarget {
     /// Not a port number.
     #[error("the port of the address is not a number from 1 to 65535")]
     Port,
-    /// Neither UDP nor TCP.
-    #[error("the address asks for a transport other than udp and tcp")]
+    /// None that we have, or one that is not secure where the address is.
+    #[error(
+        "the address asks for a transport other than udp, tcp and tls, or for sips over another than tls"
+    )]
     Transport,
 }
 
@@ -64,12 +63,12 @@ impl Target {
         self.port
     }
 
-    /// The port, or the one that everybody has who names none (RFC 3261, section 19.1.2).
-    pub(super) fn port_or_usual(&self) -> u16 {
-        self.port.unwrap_or(SIP_PORT)
+    /// The port, or the one that everybody has who names none.
+    pub fn port_over(&self, transport: Transport) -> u16 {
+        self.port.unwrap_or(transport.usual_port())
     }
 
-    /// The `transport` parameter, if given.
+    /// The `transport` parameter, if given; TLS of a `sips:` URI.
     pub fn transport(&self) -> Option<Transport> {
         self.transport
     }
@@ -95,7 +94,8 @@ impl FromStr for Target {
             return Err(BadTarget::Host);
         }
         let (scheme, rest) = text.split_once(':').ok_or(BadTarget::Scheme)?;
-        if !scheme.eq_ignore_ascii_case("sip") {
+        let secure = scheme.eq_ignore_ascii_case("sips");
+        if !secure && !scheme.eq_ignore_ascii_case("sip") {
             return Err(BadTarget::Scheme);
         }
         let (address, _) = cut(rest);
@@ -107,6 +107,12 @@ impl FromStr for Target {
             .find(|(name, _)| name.eq_ignore_ascii_case("transport"))
             .map(|(_, value)| value.parse().map_err(|()| BadTarget::Transport))
             .transpose()?;
+        // `sips:` with `transport=tcp` means TLS over TCP (RFC 3261, section 26.2.2).
+        let transport = match transport {
+            Some(Transport::Udp) if secure => return Err(BadTarget::Transport),
+            Some(Transport::Tcp) | None if secure => Some(Transport::Tls),
+            other => other,
+        };
         Ok(Self { uri: text.to_owned(), host, port, transport })
     }
 }
@@ -148,6 +154,8 @@ mod tests {
             ("sip:a@h", "h", None, None),
             ("SIP:a%23b;x=1?y@h.example:5070;transport=TCP", "h.example", Some(5070), Some(Transport::Tcp)),
             ("sip:h;lr", "h", None, None),
+            ("sips:a@h;transport=tcp", "h", None, Some(Transport::Tls)),
+            ("sip:h:5061;transport=TLS", "h", Some(5061), Some(Transport::Tls)),
             ("sip:a@[::1]:5060;transport=udp?Subject=x", "::1", Some(5060), Some(Transport::Udp)),
             ("sip:a@[2001:db8::1]", "2001:db8::1", None, None),
         ] {
@@ -180,7 +188,8 @@ mod tests {
     #[test]
     fn what_cannot_be_called_is_refused_with_the_reason() {
         for (text, why) in [
-            ("sips:a@h", BadTarget::Scheme),
+            ("sips:a@h;transport=udp", BadTarget::Transport),
+            ("mailto:a@h", BadTarget::Scheme),
             ("tel:+15551234", BadTarget::Scheme),
             ("a@h", BadTarget::Scheme),
             ("sip:", BadTarget::Host),

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use aftercall_wire::sip::transaction::Timers;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use tokio_rustls::TlsConnector;
 
 use super::{Credentials, Transport};
+use crate::tls::Acceptor;
 
 /// Time since some fixed moment; never goes back. Signalling reads no other clock.
 pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
@@ -20,6 +22,8 @@ pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
 pub struct SignallingConfig {
     /// Where to listen. Empty: a caller only, which still needs one UDP address to send from.
     pub listen: Vec<Listen>,
+    /// What TLS needs, for addresses that listen for it and for peers that are reached by it.
+    pub tls: Security,
     /// What Contact says instead of the address that faces the peer.
     pub external_ip: Option<IpAddr>,
     /// What the User-Agent header says.
@@ -32,6 +36,15 @@ pub struct SignallingConfig {
     pub timers: Timers,
     /// The process's clock.
     pub clock: Clock,
+}
+
+/// What TLS needs.
+#[derive(Clone, Default)]
+pub struct Security {
+    /// Takes connections in.
+    pub accepts: Option<Arc<Acceptor>>,
+    /// Connects to others.
+    pub connects: Option<TlsConnector>,
 }
 
 /// One address to listen on: `udp://0.0.0.0:5060`, `tcp://[::]:5060`. Port 0 takes a free one.
@@ -62,7 +75,7 @@ impl FromStr for Listen {
 /// Not an address to listen on.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
-    "\"{0}\" is not an address to listen on; write udp://ADDRESS:PORT or tcp://ADDRESS:PORT, e.g. udp://0.0.0.0:5060"
+    "\"{0}\" is not an address to listen on; write udp://, tcp:// or tls:// and ADDRESS:PORT, e.g. udp://0.0.0.0:5060"
 )]
 pub struct BadListen(String);
 
@@ -168,6 +181,12 @@ pub enum StartError {
     /// This machine does not have the address.
     #[error("{listen} is not an address of this machine; set [sip] listen to one of its own, or to 0.0.0.0")]
     NotOurs {
+        /// The address asked for.
+        listen: Listen,
+    },
+    /// There is no certificate to show.
+    #[error("{listen} needs a certificate; set [sip] tls")]
+    NoCertificate {
         /// The address asked for.
         listen: Listen,
     },

@@ -13,15 +13,17 @@ use aftercall_wire::sip::{Broken, Flaw, Piece, stream};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
+use tokio_rustls::TlsStream;
+use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_util::sync::CancellationToken;
 
 use super::flow::{By, Flow};
 use super::run::Input;
 use super::shared::Shared;
 use super::sockets::ERROR_PAUSE;
-use super::{Count, Transport};
+use super::{Count, Listen, Security, Transport};
 
 /// Messages waiting to be written to one connection. Reading it pauses long before so many are waiting: 4096 answers
 /// of 1 KiB are 4 MiB.
@@ -42,14 +44,22 @@ const IDLE_MAX: Duration = Duration::from_secs(1800);
 /// How long a connection may take to open.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long a TLS handshake may take.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
+
+/// TLS handshakes at once; whoever comes further waits in the system's queue. One costs about a millisecond of CPU.
+const HANDSHAKES_MAX: usize = 64;
+
 /// A connection that says nothing for so long is asked by the kernel whether its peer still lives.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 
 /// The connections there are, bounded in all and per address.
 pub(super) struct Connections {
     shared: Arc<Shared>,
-    /// Where we listen for TCP: the port that Contact names on connections that we open.
-    listens: Vec<SocketAddr>,
+    tls: Security,
+    handshakes: Arc<Semaphore>,
+    /// Where we listen: the port that Contact names on connections that we open.
+    listens: Vec<Listen>,
     inputs: mpsc::Sender<Input>,
     stopped: CancellationToken,
     next: AtomicU64,
@@ -94,11 +104,14 @@ impl Outbox {
 impl Connections {
     pub(super) fn new(
         shared: Arc<Shared>,
-        listens: Vec<SocketAddr>,
+        tls: Security,
+        listens: Vec<Listen>,
         inputs: mpsc::Sender<Input>,
         stopped: CancellationToken,
     ) -> Self {
-        Self { shared, listens, inputs, stopped, next: AtomicU64::new(1), open: Mutex::default() }
+        let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
+        let (next, open) = (AtomicU64::new(1), Mutex::default());
+        Self { shared, tls, handshakes, listens, inputs, stopped, next, open }
     }
 
     /// Writes to a connection, if it is still there.
@@ -110,7 +123,8 @@ impl Connections {
     }
 
     /// Accepts connections until signalling stops.
-    pub(super) async fn serve(self: Arc<Self>, listener: TcpListener, port: u16) {
+    pub(super) async fn serve(self: Arc<Self>, listener: TcpListener, listen: Listen) {
+        let port = listen.addr.port();
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -125,34 +139,94 @@ impl Connections {
                 self.shared.count(Count::ConnectionsRefused);
                 continue;
             }
-            if self.open_tcp(stream, remote, port).is_err() {
-                self.shared.count(Count::ConnectionsBroken);
+            match (listen.transport, &self.tls.accepts) {
+                (Transport::Tls, Some(acceptor)) => {
+                    let Ok(place) = Arc::clone(&self.handshakes).acquire_owned().await else { return };
+                    let accepting = acceptor.current().accept(stream);
+                    tokio::spawn(Arc::clone(&self).shake_hands(accepting, remote, port, place));
+                }
+                _ if self.open_tcp(stream, remote, port).is_err() => {
+                    self.shared.count(Count::ConnectionsBroken);
+                }
+                _ => {}
             }
+        }
+    }
+
+    /// Sees through the TLS handshake of a connection that came in.
+    async fn shake_hands(
+        self: Arc<Self>,
+        accepting: tokio_rustls::Accept<TcpStream>,
+        remote: SocketAddr,
+        port: u16,
+        place: OwnedSemaphorePermit,
+    ) {
+        let secured =
+            timeout(HANDSHAKE_WITHIN, accepting).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()));
+        drop(place);
+        // Others may have come in meanwhile.
+        let opened = secured.and_then(|stream| {
+            if self.room_for(remote.ip()) { self.open_tls(stream.into(), remote, port) } else { Err(full()) }
+        });
+        if let Err(fault) = opened {
+            tracing::debug!(%fault, "a TLS handshake failed");
+            self.shared.count(Count::ConnectionsBroken);
         }
     }
 
     /// The connection to this peer that there is, or a new one.
     pub(super) async fn connect(self: &Arc<Self>, remote: SocketAddr) -> io::Result<Flow> {
-        if let Some(flow) = self.find(remote) {
+        if let Some(flow) = self.find(remote, Transport::Tcp) {
             return Ok(flow);
         }
+        let (stream, port) = self.reach(remote, Transport::Tcp).await?;
+        self.open_tcp(stream, remote, port)
+    }
+
+    /// The same over TLS, to somebody whose certificate must say that this is its name.
+    pub(super) async fn connect_tls(self: &Arc<Self>, remote: SocketAddr, name: &str) -> io::Result<Flow> {
+        if let Some(flow) = self.find(remote, Transport::Tls) {
+            return Ok(flow);
+        }
+        let Some(connector) = &self.tls.connects else { return Err(io::ErrorKind::Unsupported.into()) };
+        let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+        let (stream, port) = self.reach(remote, Transport::Tls).await?;
+        let stream = timeout(HANDSHAKE_WITHIN, connector.connect(name, stream)).await??;
+        self.open_tls(stream.into(), remote, port)
+    }
+
+    /// A connection that nothing was said on yet, and the port that our Contact names on it.
+    async fn reach(&self, remote: SocketAddr, transport: Transport) -> io::Result<(TcpStream, u16)> {
         if !self.room_for(remote.ip()) {
             self.shared.count(Count::ConnectionsRefused);
-            return Err(io::ErrorKind::ResourceBusy.into());
+            return Err(full());
         }
         let stream = timeout(CONNECT_WITHIN, TcpStream::connect(remote)).await??;
-        let port = match self.listens.iter().find(|listen| listen.is_ipv4() == remote.is_ipv4()) {
-            Some(listen) => listen.port(),
-            // We take no connections: the peer can only use this one.
+        let fits =
+            |listen: &&Listen| listen.transport == transport && listen.addr.is_ipv4() == remote.is_ipv4();
+        let port = match self.listens.iter().find(fits) {
+            Some(listen) => listen.addr.port(),
+            // We take no such connections: the peer can only use this one.
             None => stream.local_addr()?.port(),
         };
-        self.open_tcp(stream, remote, port)
+        Ok((stream, port))
     }
 
     fn open_tcp(self: &Arc<Self>, stream: TcpStream, remote: SocketAddr, port: u16) -> io::Result<Flow> {
         prepare(&stream)?;
         let (reader, writer) = stream.into_split();
         Ok(self.start(reader, writer, Transport::Tcp, remote, port))
+    }
+
+    fn open_tls(
+        self: &Arc<Self>,
+        stream: TlsStream<TcpStream>,
+        remote: SocketAddr,
+        port: u16,
+    ) -> io::Result<Flow> {
+        prepare(stream.get_ref().0)?;
+        let (reader, writer) = tokio::io::split(stream);
+        Ok(self.start(reader, writer, Transport::Tls, remote, port))
     }
 
     /// Starts reading and writing a connection.
@@ -256,9 +330,11 @@ impl Connections {
         open.len() < bounds.tcp_connections_max && of_source < bounds.tcp_connections_per_source_max
     }
 
-    fn find(&self, remote: SocketAddr) -> Option<Flow> {
+    fn find(&self, remote: SocketAddr, transport: Transport) -> Option<Flow> {
         let open = self.open();
-        let usable = |c: &&Connection| c.flow.remote == remote && !c.outbox.gone.is_cancelled();
+        let usable = |c: &&Connection| {
+            c.flow.remote == remote && c.flow.transport == transport && !c.outbox.gone.is_cancelled()
+        };
         open.values().find(usable).map(|connection| connection.flow)
     }
 
@@ -266,6 +342,10 @@ impl Connections {
         // Each holder leaves it whole at every step, so a panic elsewhere spoils nothing.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn full() -> io::Error {
+    io::Error::new(io::ErrorKind::ResourceBusy, "there are too many connections")
 }
 
 fn prepare(stream: &TcpStream) -> io::Result<()> {
@@ -308,7 +388,12 @@ async fn write<W: AsyncWrite + Unpin>(
             Some(packet) = queued.recv() => packet,
             () = outbox.gone.cancelled() => break,
         };
-        match timeout(WRITE_WITHIN, writer.write_all(&packet)).await {
+        let written = async {
+            writer.write_all(&packet).await?;
+            // TLS keeps what it has not sent.
+            writer.flush().await
+        };
+        match timeout(WRITE_WITHIN, written).await {
             Ok(Ok(())) => outbox.wrote(packet.len()),
             Ok(Err(_)) => break,
             Err(_) => {

@@ -1,6 +1,7 @@
 //! Requests of ours: the way each goes, credentials if it is asked for them, and what becomes of it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use aftercall_wire::sip::{Headers, Method, Request, Response, TransactionId};
 
@@ -169,14 +170,14 @@ impl Calls {
     }
 
     /// The way to a peer was found, or nobody knows it.
-    pub(super) fn reached(&mut self, ticket: Ticket, flow: Option<Flow>, now: std::time::Duration) {
+    pub(super) fn reached(&mut self, ticket: Ticket, flow: Result<Flow, String>, now: Duration) {
         self.now = now;
         for what in self.unreached.remove(&ticket).unwrap_or_default() {
-            match (what, flow) {
-                (what, Some(flow)) => self.send_now(what, flow),
-                (Outgoing::Invite(call), None) => self.dial_unreachable(call),
-                (Outgoing::Errand(errand), None) => self.errand_over(errand, Outcome::Lost),
-                (Outgoing::Ack(_), None) => {}
+            match (what, &flow) {
+                (what, Ok(flow)) => self.send_now(what, *flow),
+                (Outgoing::Invite(call), Err(why)) => self.dial_unreachable(call, why.clone()),
+                (Outgoing::Errand(errand), Err(_)) => self.errand_over(errand, Outcome::Lost),
+                (Outgoing::Ack(_), Err(_)) => {}
             }
         }
     }
@@ -264,7 +265,8 @@ impl Calls {
         let transport = target.as_ref().and_then(Target::transport).unwrap_or(begun.transport);
         let named = target.as_ref().is_some_and(|target| target.ip().is_none());
         if transport == Transport::Udp && !named {
-            let address = target.as_ref().and_then(|t| Some(SocketAddr::new(t.ip()?, t.port_or_usual())));
+            let address =
+                target.as_ref().and_then(|t| Some(SocketAddr::new(t.ip()?, t.port_over(transport))));
             let address = beyond_nat(address, Some(begun.remote)).unwrap_or(begun.remote);
             // From the socket that the peer knows, if it speaks that family.
             let same = Some(begun).filter(|flow| flow.transport == Transport::Udp && fits(flow, address));

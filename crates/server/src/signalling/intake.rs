@@ -15,7 +15,7 @@ use super::message::{self, DialogKey, values};
 use super::replaces::{self, Replaces};
 use super::reply::{ACCEPT, ALLOW, Reply, SUPPORTED};
 use super::session_timer;
-use super::{CallKey, Count};
+use super::{CallKey, Count, Transport};
 
 /// Seconds after which a source that was too fast may try again: its allowance is a second's worth.
 const RETRY_TOO_FAST_S: &str = "1";
@@ -106,7 +106,7 @@ impl Calls {
 
     /// Takes a request that nobody has seen.
     fn take(&mut self, incoming: Incoming) {
-        if let Some((reply, count)) = unsupported(&incoming.request) {
+        if let Some((reply, count)) = unsupported(&incoming.request, incoming.flow.transport) {
             return self.refuse_forgetfully(&incoming, reply, count);
         }
         if message::tag(&incoming.request.headers, "To").is_some() {
@@ -225,14 +225,14 @@ impl Calls {
 }
 
 /// Why a request cannot be served whatever it asks (RFC 3261, sections 8.2.2.3 and 8.2.3).
-fn unsupported(request: &Request) -> Option<(Reply<'static>, Count)> {
+fn unsupported(request: &Request, over: Transport) -> Option<(Reply<'static>, Count)> {
     let headers = &request.headers;
     let unknown = |extension: &&str| !SUPPORTED.iter().any(|known| known.eq_ignore_ascii_case(extension));
     let required: Vec<_> = values(headers, "Require").filter(unknown).collect();
     if !required.is_empty() {
         return Some((Reply::new(420).with("Unsupported", &required.join(", ")), Count::NotSupported));
     }
-    if !is_ours(&request.uri) {
+    if !is_spoken(&request.uri, over) {
         return Some((Reply::new(416), Count::NotSupported));
     }
     if request.method != Method::Invite {
@@ -249,9 +249,11 @@ fn unsupported(request: &Request) -> Option<(Reply<'static>, Count)> {
     None
 }
 
-/// Whether a Request-URI is of a scheme that is called here.
-fn is_ours(uri: &str) -> bool {
-    uri.split_once(':').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("sip"))
+/// Whether a Request-URI is of a scheme that is called here; one that promises TLS on every hop must come over TLS
+/// (RFC 3261, section 26.2.2).
+fn is_spoken(uri: &str, over: Transport) -> bool {
+    let scheme = uri.split_once(':').map_or("", |(scheme, _)| scheme);
+    scheme.eq_ignore_ascii_case("sip") || scheme.eq_ignore_ascii_case("sips") && over == Transport::Tls
 }
 
 /// Whether a caller takes the answer that we have to give: no Accept means that it does (RFC 3261, section 20.1).

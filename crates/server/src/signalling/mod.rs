@@ -58,7 +58,7 @@ use sockets::{UdpEndpoint, Wires};
 
 pub use address::{BadTarget, Target};
 pub use aftercall_wire::sip::transaction::Timers;
-pub use config::{BadListen, Bounds, Clock, Listen, Peer, Peers, SignallingConfig, StartError};
+pub use config::{BadListen, Bounds, Clock, Listen, Peer, Peers, Security, SignallingConfig, StartError};
 pub use counters::Count;
 pub use model::{CallKey, Credentials, Dial, Ending, Event, InviteRequest, Standing, Transfer, Transport};
 pub use reply::is_ours;
@@ -133,7 +133,7 @@ impl Signalling {
     /// Listens, and conducts calls from then on. Must be called within a tokio runtime with time and I/O enabled.
     pub async fn start(config: SignallingConfig) -> Result<(Self, mpsc::Receiver<Event>), StartError> {
         let stopped = CancellationToken::new();
-        let (mut udp, mut tcp, mut listens) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut udp, mut streams, mut listens) = (Vec::new(), Vec::new(), Vec::new());
         for listen in &config.listen {
             let at = |cause| StartError::at(*listen, cause);
             let addr = match listen.transport {
@@ -141,10 +141,13 @@ impl Signalling {
                     udp.push(UdpEndpoint::bind(listen.addr).map_err(at)?);
                     udp.last().map_or(listen.addr, UdpEndpoint::local)
                 }
-                Transport::Tcp => {
+                Transport::Tls if config.tls.accepts.is_none() => {
+                    return Err(StartError::NoCertificate { listen: *listen });
+                }
+                Transport::Tcp | Transport::Tls => {
                     let listener = sockets::bind_tcp(listen.addr).map_err(at)?;
                     let addr = listener.local_addr().map_err(at)?;
-                    tcp.push((listener, addr));
+                    streams.push((listener, Listen { transport: listen.transport, addr }));
                     addr
                 }
             };
@@ -154,9 +157,9 @@ impl Signalling {
         let (inputs, arriving) = mpsc::channel(INPUTS_QUEUED_MAX);
         let (events, to_hear) = mpsc::channel(EVENTS_QUEUED_MAX);
         let (orders, to_obey) = mpsc::channel(COMMANDS_QUEUED_MAX);
-        let tcp_listens = tcp.iter().map(|(_, addr)| *addr).collect();
+        let at = streams.iter().map(|(_, listen)| *listen).collect();
         let connections =
-            Arc::new(Connections::new(shared.clone(), tcp_listens, inputs.clone(), stopped.clone()));
+            Arc::new(Connections::new(shared.clone(), config.tls, at, inputs.clone(), stopped.clone()));
         let wires = Arc::new(Wires::new(udp, connections.clone()));
         let gate = Gate::new(
             config.peers,
@@ -168,8 +171,8 @@ impl Signalling {
                 sockets::serve_udp(place, wires.clone(), shared.clone(), inputs.clone(), stopped.clone());
             tokio::spawn(serving);
         }
-        for (listener, addr) in tcp {
-            tokio::spawn(connections.clone().serve(listener, addr.port()));
+        for (listener, listen) in streams {
+            tokio::spawn(connections.clone().serve(listener, listen));
         }
         let calls = Calls::new(shared.clone(), gate, wires.udp_flows());
         let conductor =

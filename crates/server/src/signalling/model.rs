@@ -38,14 +38,25 @@ pub enum Transport {
     Udp,
     /// A stream.
     Tcp,
+    /// A stream that nobody else can read (RFC 3261, section 26.2.1).
+    Tls,
 }
 
 impl Transport {
-    /// As in a Via header: `UDP`, `TCP`.
+    /// As in a Via header: `UDP`, `TCP`, `TLS`.
     pub fn via_token(self) -> &'static str {
         match self {
             Self::Udp => "UDP",
             Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+        }
+    }
+
+    /// The port of whom names none (RFC 3261, section 19.1.2).
+    pub(super) fn usual_port(self) -> u16 {
+        match self {
+            Self::Udp | Self::Tcp => 5060,
+            Self::Tls => 5061,
         }
     }
 }
@@ -55,6 +66,7 @@ impl fmt::Display for Transport {
         f.write_str(match self {
             Self::Udp => "udp",
             Self::Tcp => "tcp",
+            Self::Tls => "tls",
         })
     }
 }
@@ -66,6 +78,7 @@ impl FromStr for Transport {
         match text {
             t if t.eq_ignore_ascii_case("udp") => Ok(Self::Udp),
             t if t.eq_ignore_ascii_case("tcp") => Ok(Self::Tcp),
+            t if t.eq_ignore_ascii_case("tls") => Ok(Self::Tls),
             _ => Err(()),
         }
     }
@@ -276,8 +289,9 @@ pub enum Ending {
         /// The status line's reason phrase.
         reason: String,
     },
-    /// Our INVITE could not be sent: the name does not resolve, or the connection was refused.
-    Unreachable,
+    /// Our INVITE could not be sent: the name does not resolve, the connection was refused, or its certificate is not
+    /// to be trusted. In words.
+    Unreachable(String),
     /// The connection closed before there was a call to keep.
     TransportClosed,
 }
@@ -318,7 +332,7 @@ pub struct Dial {
     pub sdp: Option<Vec<u8>>,
     /// More headers, in order.
     pub headers: Vec<(String, String)>,
-    /// UDP or TCP; `None`: what the target says, else UDP.
+    /// `None`: what the target says, else UDP.
     pub transport: Option<Transport>,
     /// The user part of our From and Contact.
     pub from_user: String,

@@ -34,8 +34,8 @@ pub(super) enum Input {
     Message { message: Box<Message>, flaw: Option<Flaw>, flow: Flow },
     /// A connection closed.
     Closed(u64),
-    /// The way to a peer is found; `None`: nobody knows it.
-    Reached { ticket: Ticket, flow: Option<Flow> },
+    /// The way to a peer is found, or why it is not.
+    Reached { ticket: Ticket, flow: Result<Flow, String> },
 }
 
 /// What a handle wants.
@@ -157,25 +157,35 @@ impl Conductor {
     }
 }
 
-async fn find(to: &Reach, wires: &Wires) -> Option<Flow> {
+async fn find(to: &Reach, wires: &Wires) -> Result<Flow, String> {
     let named = match &to.target {
-        Some(target) => resolve(target, to.prefer_ipv4).await,
+        Some(target) => Some(resolve(target, to.transport, to.prefer_ipv4).await?),
         None => None,
     };
-    let address = beyond_nat(named, to.source)?;
-    match to.transport {
-        Transport::Udp => wires.udp_to(address),
-        Transport::Tcp => wires.connections.connect(address).await.ok(),
-    }
+    let address = beyond_nat(named, to.source).ok_or("nobody says where")?;
+    let name = to.target.as_ref().map_or_else(|| address.ip().to_string(), |target| target.host().to_owned());
+    let connected = match to.transport {
+        Transport::Udp => {
+            return wires.udp_to(address).ok_or("we send from no address of that family".to_owned());
+        }
+        Transport::Tcp => wires.connections.connect(address).await,
+        Transport::Tls => wires.connections.connect_tls(address, &name).await,
+    };
+    connected.map_err(|fault| {
+        tracing::warn!(%fault, transport = %to.transport, "a peer cannot be connected to");
+        fault.to_string()
+    })
 }
 
 /// The address of a target; of a name's addresses one of the wanted family, if it has any.
-async fn resolve(target: &Target, prefer_ipv4: bool) -> Option<SocketAddr> {
-    let port = target.port_or_usual();
+async fn resolve(target: &Target, transport: Transport, prefer_ipv4: bool) -> Result<SocketAddr, String> {
+    let port = target.port_over(transport);
     if let Some(ip) = target.ip() {
-        return Some(SocketAddr::new(ip, port));
+        return Ok(SocketAddr::new(ip, port));
     }
-    let found = timeout(RESOLVE_WITHIN, lookup_host((target.host(), port))).await.ok()?.ok()?;
-    let found: Vec<_> = found.collect();
-    found.iter().find(|a| a.is_ipv4() == prefer_ipv4).or(found.first()).copied()
+    let found = timeout(RESOLVE_WITHIN, lookup_host((target.host(), port))).await;
+    let found = found.map_err(|_| "nobody said in time where that host is")?;
+    let found: Vec<_> = found.map_err(|fault| fault.to_string())?.collect();
+    let fitting = found.iter().find(|address| address.is_ipv4() == prefer_ipv4).or(found.first());
+    fitting.copied().ok_or_else(|| "that host has no address".to_owned())
 }

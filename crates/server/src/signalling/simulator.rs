@@ -14,7 +14,9 @@ use super::calls::{Calls, Effect, Leave};
 use super::flow::{By, Flow};
 use super::gate::Gate;
 use super::shared::Shared;
-use super::{Bounds, CallKey, Command, Dial, Ending, Event, Peers, SignallingConfig, Timers, Transport};
+use super::{
+    Bounds, CallKey, Command, Dial, Ending, Event, Peers, Security, SignallingConfig, Timers, Transport,
+};
 
 const SDP: &[u8] = b"v=0\r\n";
 
@@ -39,6 +41,7 @@ pub(super) fn flow(side: usize) -> Flow {
 pub(super) fn calls(side: usize) -> Calls {
     let config = SignallingConfig {
         listen: Vec::new(),
+        tls: Security::default(),
         external_ip: None,
         user_agent: "test".into(),
         peers: Peers::default(),
@@ -179,7 +182,7 @@ impl World {
                     Effect::Reach { ticket, to } => {
                         let address = to.target.and_then(|t| Some(SocketAddr::new(t.ip()?, t.port()?)));
                         let way = address.map(|remote| Flow { remote, ..flow(side) });
-                        self.sides[side].reached(ticket, way, self.now);
+                        self.sides[side].reached(ticket, way.ok_or_else(String::new), self.now);
                     }
                 }
             }

@@ -71,7 +71,7 @@ impl Wire {
                     other => panic!("we sent {other:?}"),
                 },
                 Effect::Tell(event) => self.told.push(event),
-                Effect::Reach { ticket, .. } => self.calls.reached(ticket, Some(flow(1)), self.now),
+                Effect::Reach { ticket, .. } => self.calls.reached(ticket, Ok(flow(1)), self.now),
             }
         }
         self

@@ -13,7 +13,7 @@ use super::flow::Flow;
 use super::message::{self, lists};
 use super::reply::{ALLOW, SUPPORTED, add_foreign};
 use super::session_timer;
-use super::uas::contact;
+use super::uas::{contact, is_sips};
 use super::{CallKey, Count, Dial, Ending, Event, Target, Transfer, Transport};
 
 /// Callees that may ring at once for one INVITE of ours, each a branch of a fork: more are not listened to.
@@ -78,7 +78,7 @@ impl Calls {
         };
         let Some(dial) = dialling.dial.take() else { return };
         let user = one_line(&dial.from_user).replace(['<', '>', '"', '@', ' '], "");
-        dialling.contact = contact(Some(&user), local, flow.transport);
+        dialling.contact = contact(Some(&user), local, flow.transport, is_sips(dial.target.uri()));
         let from = format!("<sip:{user}@{local}>;tag={}", message::random(12));
         let request = invite_of(&dial, &from, &dialling.contact, &self.shared.user_agent);
         let errand = Errand::new(request, Then::Dial(call), credentials.clone());
@@ -196,7 +196,7 @@ impl Calls {
             return self.acknowledge(call, seq);
         }
         let Some(flow) = flow else { return };
-        let contact = contact(None, flow.local(self.shared.external_ip), flow.transport);
+        let contact = contact(None, flow.local(self.shared.external_ip), flow.transport, false);
         let Some(mut other) = Dialog::of_callee(response, contact, flow) else { return };
         // Straight back: there is no call that could wait for a better way.
         let (ack, _) = other.ack(seq);
@@ -217,8 +217,8 @@ impl Calls {
     }
 
     /// Nobody knows the way to the callee.
-    pub(super) fn dial_unreachable(&mut self, call: CallKey) {
-        self.dial_over(call, Ending::Unreachable);
+    pub(super) fn dial_unreachable(&mut self, call: CallKey, why: String) {
+        self.dial_over(call, Ending::Unreachable(why));
     }
 
     fn dial_over(&mut self, call: CallKey, ending: Ending) {

@@ -32,8 +32,12 @@ impl Calls {
         let (request, flow) = (&incoming.request, incoming.flow);
         let (call, tag) = (self.shared.new_call(), message::random(12));
         let (local, local_ip) = flow.local_and_media(self.shared.external_ip);
-        let Some(dialog) = Dialog::of_caller(request, &tag, contact(None, local, flow.transport), flow)
-        else {
+        let Some(dialog) = Dialog::of_caller(
+            request,
+            &tag,
+            contact(None, local, flow.transport, is_sips(&request.uri)),
+            flow,
+        ) else {
             // Such an INVITE has a flaw, and those are refused before.
             return self.answer(id, request, Reply::new(400).tag(&tag));
         };
@@ -308,11 +312,19 @@ pub(super) fn bodiless(request: &Request) -> Request {
     }
 }
 
+/// Whether a URI promises TLS on every hop.
+pub(super) fn is_sips(uri: &str) -> bool {
+    uri.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("sips:"))
+}
+
 /// Our Contact.
-pub(super) fn contact(user: Option<&str>, local: SocketAddr, transport: Transport) -> String {
+pub(super) fn contact(user: Option<&str>, local: SocketAddr, transport: Transport, sips: bool) -> String {
     let user = user.map_or(String::new(), |u| format!("{u}@"));
     match transport {
+        // Who called securely is called back so (RFC 3261, section 12.1.1).
+        _ if sips => format!("<sips:{user}{local}>"),
         Transport::Udp => format!("<sip:{user}{local}>"),
         Transport::Tcp => format!("<sip:{user}{local};transport=tcp>"),
+        Transport::Tls => format!("<sip:{user}{local};transport=tls>"),
     }
 }

@@ -86,6 +86,10 @@ fn check_holds_what_the_configuration_names_against_what_is_there() {
             "[http]\ntls = { cert = \"no.pem\", key = \"no.key\" }",
             "2:1: [http] tls: no.pem: No such file or directory (os error 2)",
         ),
+        (
+            "[sip]\nlisten = [\"tls://127.0.0.1:5061\"]\ntls = { cert = \"no.pem\", key = \"no.key\" }",
+            "3:1: [sip] tls: no.pem: No such file or directory (os error 2)",
+        ),
     ] {
         std::fs::write(folder.path().join("aftercall.toml"), config).unwrap();
         let (code, out, _) = run(folder.path(), "check");

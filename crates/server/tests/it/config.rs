@@ -59,9 +59,13 @@ const FAULTS: &[(&str, &str)] = &[
         "site/aftercall.toml:3:3: `listen` has `udp://10.0.0.1:5060` twice",
     ),
     (
-        "[sip]\nlisten = [\"tls://0.0.0.0:5061\"]\n",
-        "site/aftercall.toml:2:11: `listen` is `tls://0.0.0.0:5061`, which is not an address such as \
-             `udp://0.0.0.0:5060` or `tcp://[::]:5060`",
+        "[sip]\nlisten = [\"ws://0.0.0.0:5061\"]\n",
+        "site/aftercall.toml:2:11: `listen` is `ws://0.0.0.0:5061`, which is not an address such as \
+             `udp://0.0.0.0:5060`, `tcp://[::]:5060` or `tls://0.0.0.0:5061`",
+    ),
+    (
+        "[sip]\nlisten = [\"udp://0.0.0.0:5060\", \"tls://0.0.0.0:5061\"]\n",
+        "site/aftercall.toml:2:33: `listen` needs `[sip] tls = { cert = \"FILE\", key = \"FILE\" }`",
     ),
     (
         "[sip]\npeers = [{ from = \"10.0.0.0/8\", auth = { user = \"pbx\" } }]\n",
@@ -237,7 +241,7 @@ fn every_setting_shown_commented_out_in_the_defaults_is_one() {
         uncommented.push_str(setting.unwrap_or(line));
         uncommented.push('\n');
     }
-    assert_eq!(count, 14, "{uncommented}");
+    assert_eq!(count, 15, "{uncommented}");
     assert_eq!(read(&uncommented).map(|config| config.queues.len()), Ok(1), "{uncommented}");
 }
 

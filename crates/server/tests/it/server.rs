@@ -77,6 +77,7 @@ pub(crate) struct Site {
     more: String,
     rtp_ports: u16,
     log: &'static str,
+    tls: Option<String>,
 }
 
 impl Site {
@@ -84,7 +85,7 @@ impl Site {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (sip, rtp, more) = Default::default();
-        Self { folder, sip, rtp, more, rtp_ports: RTP_PORTS, log: "warn" }
+        Self { folder, sip, rtp, more, rtp_ports: RTP_PORTS, log: "warn", tls: None }
     }
 
     /// Puts `NAME.toml` into the surveys' folder.
@@ -113,6 +114,11 @@ impl Site {
         self
     }
 
+    /// Takes calls over TLS as well, with this table of files.
+    pub(crate) fn tls(self, table: &str) -> Self {
+        Self { tls: Some(format!("tls = {table}\n")), ..self }
+    }
+
     /// Room for exactly so many calls.
     pub(crate) fn rtp_for(mut self, calls: u16) -> Self {
         self.rtp_ports = calls * 2;
@@ -137,9 +143,11 @@ impl Site {
             "data_dir = \"data\"\n\
              [http]\nlisten = \"127.0.0.1:0\"\n\
              [rtp]\nports = \"{rtp}-{}\"\n{}\n\
-             [sip]\nlisten = [\"udp://127.0.0.1:0\", \"tcp://127.0.0.1:0\"]\n{}\n{}",
+             [sip]\nlisten = [\"udp://127.0.0.1:0\", \"tcp://127.0.0.1:0\"{}]\n{}{}\n{}",
             rtp + self.rtp_ports - 1,
             self.rtp,
+            if self.tls.is_some() { ", \"tls://127.0.0.1:0\"" } else { "" },
+            self.tls.as_deref().unwrap_or_default(),
             self.sip,
             self.more,
         );
@@ -172,6 +180,7 @@ impl Site {
             http: said("http").to_owned(),
             udp: listens("udp://"),
             tcp: listens("tcp://"),
+            tls: self.tls.is_some().then(|| listens("tls://")),
             rtp: rtp..rtp + self.rtp_ports,
             database: self.folder().join("data/aftercall.db"),
             process,
@@ -188,6 +197,7 @@ pub(crate) struct Server {
     /// Where it takes calls.
     pub(crate) udp: SocketAddr,
     pub(crate) tcp: SocketAddr,
+    pub(crate) tls: Option<SocketAddr>,
     /// Its RTP ports.
     pub(crate) rtp: Range<u16>,
     process: Child,

@@ -28,7 +28,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::prompts::Prompts;
 use crate::recordings::Recordings;
-use crate::signalling::{Event, Signalling};
+use crate::signalling::{Event, Security, Signalling};
 use crate::surveys::Surveys;
 use crate::unusual::Unusual;
 use crate::writer::Writer;
@@ -59,6 +59,8 @@ pub struct Parts {
     pub prompts: Arc<Prompts>,
     /// Where what is heard is kept.
     pub writer: Writer,
+    /// What SIP over TLS needs, where it is configured.
+    pub sip_tls: Option<Security>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Where voice comments are kept.

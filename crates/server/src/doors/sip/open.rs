@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::{MEDIA_EVENTS_MAX, Parts, SipDoor};
 use crate::config::{Config, PeerAuth, Sip, Transport};
 use crate::signalling::{
-    self, Bounds, Credentials, Listen, Peer, Peers, Signalling, SignallingConfig, StartError, Timers,
+    self, Bounds, Credentials, Listen, Peer, Peers, Security, Signalling, SignallingConfig, StartError,
+    Timers,
 };
 
 /// Why the door cannot be opened.
@@ -45,7 +46,8 @@ impl OpenDoor {
         let config = Arc::clone(&parts.config);
         let clock = parts.clock.clone();
         let (signalling, events) =
-            Signalling::start(signalling_config(&config.sip, move || clock.elapsed())).await?;
+            Signalling::start(signalling_config(&config.sip, parts.sip_tls.clone(), move || clock.elapsed()))
+                .await?;
         let (heard, media_events) = mpsc::channel(MEDIA_EVENTS_MAX);
         let media = media::Engine::start(media_config(&config)?, move |event| {
             // The survey begins with the ACK, whether the caller has made a sound by then or not.
@@ -88,12 +90,14 @@ fn media_config(config: &Config) -> Result<media::Config, NotOpened> {
 
 fn signalling_config(
     sip: &Sip,
+    tls: Option<Security>,
     clock: impl Fn() -> std::time::Duration + Send + Sync + 'static,
 ) -> SignallingConfig {
     let listen = sip.listen.iter().map(|listen| Listen {
         transport: match listen.transport {
             Transport::Udp => signalling::Transport::Udp,
             Transport::Tcp => signalling::Transport::Tcp,
+            Transport::Tls => signalling::Transport::Tls,
         },
         addr: listen.address,
     });
@@ -107,6 +111,7 @@ fn signalling_config(
     SignallingConfig {
         listen: listen.collect(),
         external_ip: sip.external_ip,
+        tls: tls.unwrap_or_default(),
         user_agent: concat!("aftercall/", env!("CARGO_PKG_VERSION")).to_owned(),
         peers: Peers { list: sip.peers.iter().map(peer).collect(), open: sip.open },
         bounds: Bounds {

@@ -6,16 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aftercall::api::listen::{self, Listener};
-use aftercall::api::tls;
-use aftercall::config::{Config, Http, Tls};
+use aftercall::config::{Config, Http};
+use aftercall::installation::http_tls;
+use aftercall::tls::{self, Files};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::CertificateDer;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_util::sync::CancellationToken;
 
 use super::Server;
@@ -37,7 +33,7 @@ async fn listening(change: impl FnOnce(&mut Http)) -> Listening {
     let (router, http, metrics, stopping) =
         (server.router.clone(), server.http.clone(), server.metrics.clone(), stop.clone());
     let listener =
-        Listener { tcp: listener, tls: http.tls.as_ref().map(|files| tls::acceptor(files).unwrap()) };
+        Listener { tcp: listener, tls: http.tls.as_ref().map(|files| Arc::new(http_tls(files).unwrap())) };
     let task = tokio::spawn(async move { listen::serve(listener, router, &http, metrics, stopping).await });
     Listening { address, stop, task, server }
 }
@@ -137,22 +133,20 @@ fn vector(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/tls").join(name)
 }
 
+fn localhost() -> Files {
+    Files { cert: vector("localhost.pem"), key: vector("localhost.key"), client_ca: None }
+}
+
 #[tokio::test]
 async fn with_a_certificate_it_speaks_tls_and_nothing_else() {
     let listening = listening(|http| {
-        http.tls = Some(Tls { cert: vector("localhost.pem"), key: vector("localhost.key") });
+        http.tls = Some(localhost());
     })
     .await;
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(vector("localhost.pem")).unwrap()).unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     let stream = TcpStream::connect(listening.address).await.unwrap();
     let name = "localhost".try_into().unwrap();
-    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    let connector = tls::connector(Some(&vector("localhost.pem")), None).unwrap();
+    let mut stream = connector.connect(name, stream).await.unwrap();
     stream.write_all(LIVE).await.unwrap();
     let mut heard = String::new();
     stream.read_to_string(&mut heard).await.unwrap();
@@ -174,7 +168,10 @@ fn files_that_cannot_be_used_for_tls_are_named() {
         (&cert, &other, "README.md: there is no key in it"),
         (&cert, &cert, "localhost.pem: there is no key in it"),
     ] {
-        let fault = tls::acceptor(&Tls { cert: cert.clone(), key: key.clone() }).err().unwrap().to_string();
+        let fault = http_tls(&Files { cert: cert.clone(), key: key.clone(), client_ca: None })
+            .err()
+            .unwrap()
+            .to_string();
         assert!(fault.ends_with(expected), "{fault}");
     }
 }

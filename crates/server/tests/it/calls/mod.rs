@@ -18,6 +18,7 @@ mod rtp;
 mod sipp;
 mod steps;
 mod surveys;
+mod tls;
 mod tones;
 mod transcripts;
 mod ways;

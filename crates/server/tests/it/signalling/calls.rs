@@ -46,7 +46,7 @@ async fn a_call_goes_its_whole_way_over_both_transports() {
         assert_eq!(header(&answer, "Record-Route"), Some("<sip:p1;lr>, <sip:p2;lr>"));
         let contact = match transport {
             Transport::Udp => format!("<sip:{}>", agent.address(transport)),
-            Transport::Tcp => format!("<sip:{};transport=tcp>", agent.address(transport)),
+            Transport::Tcp | Transport::Tls => format!("<sip:{};transport=tcp>", agent.address(transport)),
         };
         assert_eq!(header(&answer, "Contact"), Some(contact.as_str()));
         assert!(answer.ends_with(std::str::from_utf8(SDP).unwrap()), "{answer}");

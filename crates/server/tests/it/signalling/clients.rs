@@ -193,7 +193,7 @@ fn free_port() -> u16 {
 async fn await_listener(port: u16, transport: Transport) {
     let bound = || match transport {
         Transport::Udp => std::net::UdpSocket::bind(("127.0.0.1", port)).is_err(),
-        Transport::Tcp => std::net::TcpListener::bind(("127.0.0.1", port)).is_err(),
+        Transport::Tcp | Transport::Tls => std::net::TcpListener::bind(("127.0.0.1", port)).is_err(),
     };
     until("SIPp listens", bound).await;
 }

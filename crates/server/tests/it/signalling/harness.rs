@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aftercall::signalling::{
-    Bounds, CallKey, Ending, Event, InviteRequest, Peers, Signalling, SignallingConfig, Timers, Transport,
+    Bounds, CallKey, Ending, Event, InviteRequest, Peers, Security, Signalling, SignallingConfig, Timers,
+    Transport,
 };
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -23,6 +24,7 @@ pub(crate) fn config(t1: Duration) -> SignallingConfig {
     let started = Instant::now();
     SignallingConfig {
         listen: vec!["udp://127.0.0.1:0".parse().unwrap(), "tcp://127.0.0.1:0".parse().unwrap()],
+        tls: Security::default(),
         external_ip: None,
         user_agent: "aftercall-test".into(),
         peers: Peers::default(),
@@ -163,6 +165,7 @@ fn word(event: &Event) -> String {
         Event::Ended { ending, .. } => match ending {
             Ending::PeerHungUp => "ended:peer".into(),
             Ending::WeHungUp => "ended:us".into(),
+            Ending::Unreachable(_) => "ended:Unreachable".into(),
             Ending::Refused { status, .. } => format!("ended:refused-{status}"),
             other => format!("ended:{other:?}"),
         },

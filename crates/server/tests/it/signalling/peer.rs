@@ -48,7 +48,7 @@ impl Peer {
     pub(crate) async fn by(transport: Transport, agent: &Agent) -> Self {
         match transport {
             Transport::Udp => Self::udp(agent).await,
-            Transport::Tcp => Self::tcp(agent).await,
+            Transport::Tcp | Transport::Tls => Self::tcp(agent).await,
         }
     }
 

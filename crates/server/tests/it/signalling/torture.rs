@@ -14,6 +14,7 @@ const PORTS: [u16; 3] = [5060, 5050, 5070];
 const TABLE: &str = include_str!("../../../../../docs/sip-torture.md");
 
 /// The messages, by their names; nothing if they are not here.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn messages() -> BTreeMap<String, Vec<u8>> {
     let default = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/reference/sip-torture");
     let folder = std::env::var_os("AFTERCALL_SIP_TORTURE").map_or(default, PathBuf::from);
