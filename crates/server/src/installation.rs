@@ -81,7 +81,10 @@ fn sound<T>(
     faults: &mut Vec<FileFault>,
 ) -> Option<T> {
     read?
-        .map_err(|fault| faults.push(config.fault(&Pointer::root().key(table).key("tls"), format!("[{table}] tls: {fault}"))))
+        .map_err(|fault| {
+            faults
+                .push(config.fault(&Pointer::root().key(table).key("tls"), format!("[{table}] tls: {fault}")))
+        })
         .ok()
 }
 

@@ -63,6 +63,8 @@ pub(super) struct Calls {
     pub(super) invites: HashSet<InviteId>,
     /// The INVITEs of peers that may still change something, and whose they are.
     pub(super) serving: HashMap<TransactionId, CallKey>,
+    /// Calls in the order in which we accepted them, and when: those that nobody acknowledged make room first.
+    pub(super) accepted: VecDeque<(Duration, CallKey)>,
     /// Requests of ours that wait for their answer.
     pub(super) errands: HashMap<TransactionId, (Errand, Flow)>,
     /// What waits until somebody has found the way.
@@ -171,6 +173,7 @@ impl Calls {
             dialogs: HashMap::new(),
             invites: HashSet::new(),
             serving: HashMap::new(),
+            accepted: VecDeque::new(),
             errands: HashMap::new(),
             unreached: HashMap::new(),
             tickets: 0,
@@ -304,9 +307,12 @@ impl Calls {
         self.effects.push_back(Effect::Reach { ticket, to });
     }
 
-    /// Whether another call fits.
-    pub(super) fn has_room(&self) -> bool {
-        self.calls.len() < self.shared.bounds.calls_max && !self.is_crowded
+    /// Whether another call fits. When every place is taken, the call goes whose caller has owed us the ACK longest.
+    pub(super) fn make_room(&mut self) -> bool {
+        if self.is_crowded {
+            return false;
+        }
+        self.calls.len() < self.shared.bounds.calls_max || self.give_up_half_open()
     }
 
     /// Answers a request that has a transaction.

@@ -185,12 +185,15 @@ impl Calls {
     pub(super) fn send_now(&mut self, what: Outgoing, flow: Flow) {
         match what {
             Outgoing::Invite(call) => self.invite(call, flow),
-            Outgoing::Ack(mut ack) => {
-                ack.headers.push_front("Via", &self.via(&flow));
-                self.layer.send(flow, ack.to_bytes().into());
-            }
+            Outgoing::Ack(ack) => self.send_untracked(ack, flow),
             Outgoing::Errand(errand) => self.begin(errand, flow),
         }
+    }
+
+    /// Sends a request whose answer nobody waits for.
+    pub(super) fn send_untracked(&mut self, mut request: Request, flow: Flow) {
+        request.headers.push_front("Via", &self.via(&flow));
+        self.layer.send(flow, request.to_bytes().into());
     }
 
     /// Starts the transaction of a request.

@@ -184,7 +184,7 @@ impl Calls {
             Ok(replaces) => replaces,
             Err(status) => return self.refuse_forgetfully(incoming, Reply::new(status), Count::NoDialog),
         };
-        if !self.has_room() {
+        if !self.make_room() {
             return self.refuse_forgetfully(incoming, busy(RETRY_FULL_S), Count::Full);
         }
         match self.layer.begin(&incoming.request, incoming.back(), incoming.flow.carriage()) {

@@ -317,6 +317,30 @@ fn a_call_that_is_refused_replaces_nothing() {
 }
 
 #[test]
+fn when_every_place_is_taken_the_call_goes_that_has_owed_its_ack_longest() {
+    let mut wire = Wire::new();
+    let places = wire.calls.shared.bounds.calls_max;
+    let (acknowledged, _) = wire.up("first", "");
+    for n in 1..places {
+        wire.hears(&invite(&format!("c{n}"), ""));
+        let call = wire.told.last().map(Event::call).expect("no call");
+        wire.does(Command::Accept { call, sdp: SDP.into() });
+        wire.told.clear();
+    }
+    wire.sent.clear();
+    assert_eq!(wire.hears(&invite("early", "")).sent(), "503/1 INVITE", "none has owed it for long");
+    wire.now = Duration::from_millis(500);
+    assert_eq!(wire.hears(&invite("late", "")).sent(), "1 BYE, 100/1 INVITE");
+    assert!(wire.calls.calls.contains_key(&acknowledged), "who acknowledged stays");
+    assert_eq!((wire.ending(), wire.calls.live()[0]), (Some(&Ending::NoAck), places));
+    // The flood is over: one by one its calls make room for those who mean it.
+    for n in 0..100 {
+        wire.hears(&invite(&format!("d{n}"), ""));
+        assert_eq!(wire.sent(), "1 BYE, 100/1 INVITE");
+    }
+}
+
+#[test]
 fn of_a_forked_call_one_answer_counts_and_the_other_is_hung_up() {
     let mut wire = Wire::new();
     let call = CallKey(99);

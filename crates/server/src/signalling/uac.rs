@@ -42,7 +42,7 @@ enum Cancel {
 
 impl Calls {
     pub(super) fn dial(&mut self, call: CallKey, dial: Dial) {
-        if self.shared.closed_for_s().is_some() || !self.has_room() {
+        if self.shared.closed_for_s().is_some() || !self.make_room() {
             self.count(Count::Full);
             let reason = "No room for another call".to_owned();
             return self.tell(Event::Ended { call, ending: Ending::Refused { status: 503, reason } });

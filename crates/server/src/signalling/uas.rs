@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use aftercall_wire::sip::{Request, TransactionId};
+use aftercall_wire::sip::{Headers, Method, Request, TransactionId};
 use tracing::debug;
 
 use super::alarms::Alarm;
@@ -147,6 +147,8 @@ impl Calls {
         self.answer(invite.id, &invite.request, accepting(&dialog, &invite.request, timer).sdp(sdp));
         self.alarms.clear(call, Alarm::Unanswered);
         self.alarms.clear(call, Alarm::Unpracked);
+        self.forget_acknowledged();
+        self.accepted.push_back((self.now, call));
         let stage = Stage::Accepted { dialog, invite, leave: None };
         self.calls.insert(call, Call { stage, timer, local_sdp, ..entry });
         self.watch_session(call);
@@ -199,6 +201,38 @@ impl Calls {
         }
         if let Some(leave) = leaving {
             self.leave(call, leave);
+        }
+    }
+
+    /// Lets go of the call whose ACK has been owed longest, if that is longer than a round trip takes (T1); says whether
+    /// there was one. Its caller
+    /// gets one BYE and is not waited for: who opens thousands of calls and acknowledges none takes nobody's place.
+    pub(super) fn give_up_half_open(&mut self) -> bool {
+        self.forget_acknowledged();
+        let Some((_, call)) = self.accepted.front().filter(|(at, _)| *at + self.shared.timers.t1 <= self.now)
+        else {
+            return false;
+        };
+        let call = *call;
+        let Some(Call { stage: Stage::Accepted { dialog, invite, .. }, .. }) = self.calls.get_mut(&call)
+        else {
+            return false;
+        };
+        let (bye, _) = dialog.request(Method::Bye, Headers::new(), Vec::new());
+        let (id, flow) = (invite.id, dialog.flow);
+        self.layer.forget(id);
+        self.serving.remove(&id);
+        self.send_untracked(bye, flow);
+        self.finish(call, Ending::NoAck);
+        true
+    }
+
+    /// Forgets the oldest of those accepted that owe nothing any more. What is left is at most what comes in 64*T1.
+    fn forget_acknowledged(&mut self) {
+        while let Some((_, call)) = self.accepted.front()
+            && !matches!(self.calls.get(call), Some(Call { stage: Stage::Accepted { .. }, .. }))
+        {
+            self.accepted.pop_front();
         }
     }
 

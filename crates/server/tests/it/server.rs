@@ -247,6 +247,13 @@ impl Server {
         line.unwrap_or_else(|| panic!("{series} is not in\n{page}")).parse().unwrap()
     }
 
+    /// The most memory that the program has had, in KiB.
+    pub(crate) fn peak_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// One column of text from the database, for a call.
     pub(crate) fn select(&self, sql: &'static str, call: &str) -> Vec<String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -12,10 +12,10 @@ use crate::server::{Server, Site, eventually};
 /// Each key is pressed by so many callers at once.
 const CALLERS_A_KEY: u16 = 40;
 const KEYS: [char; 5] = ['1', '2', '3', '4', '5'];
-const CALLS: u16 = CALLERS_A_KEY * KEYS.len() as u16;
+pub(super) const CALLS: u16 = CALLERS_A_KEY * KEYS.len() as u16;
 
 /// Longer than the callers take to come, and than they wait before they press.
-const QUESTION: Duration = Duration::from_secs(20);
+pub(super) const QUESTION: Duration = Duration::from_secs(20);
 
 #[test]
 fn two_hundred_calls_at_once_leave_two_hundred_ratings_and_nothing_else() {
@@ -48,7 +48,7 @@ fn two_hundred_calls_at_once_leave_two_hundred_ratings_and_nothing_else() {
 
 /// Two hundred callers, forty for each key; all of them must have left the score of their key.
 #[track_caller]
-fn wave(site: &Site, server: &Server, queue: &str, pressed: Duration) {
+pub(super) fn wave(site: &Site, server: &Server, queue: &str, pressed: Duration) {
     thread::scope(|scope| {
         for key in KEYS {
             let pcap = site.folder().join(format!("{queue}-{key}.pcap"));

@@ -9,6 +9,7 @@ mod caller;
 mod capture;
 mod dial;
 mod durability;
+mod floods;
 mod hang_ups;
 mod keys;
 mod many;
