@@ -221,6 +221,12 @@ impl Server {
         Some(answer.status().as_u16())
     }
 
+    /// Whether the API shows a rating of this call; nothing when the server went away meanwhile.
+    pub(crate) fn shows(&self, call: &str) -> Option<bool> {
+        let answer = agent().get(format!("{}/cc/csat/{call}", self.http)).call().ok()?;
+        Some(answer.status().as_u16() == 200)
+    }
+
     /// Erases what callers of this call said; returns the status.
     pub(crate) fn erase(&self, call: &str) -> u16 {
         agent().delete(format!("{}/cc/csat/{call}", self.http)).call().unwrap().status().as_u16()

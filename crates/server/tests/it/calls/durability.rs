@@ -1,12 +1,15 @@
 //! What the API has shown is there, whatever happens then.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, SyncSender};
 use std::thread;
+use std::time::Duration;
 
 use super::caller::{Caller, refused};
+use super::pcap::{self, Around};
+use super::sipp::Sipp;
 use super::surveys;
-use crate::server::{Server, eventually};
+use crate::server::{Server, Site, eventually};
 
 /// How often the server dies in a storm, unless `AFTERCALL_KILLS` says more.
 const KILLS: usize = 12;
@@ -34,12 +37,38 @@ fn a_rating_that_the_api_has_shown_outlives_the_death_of_the_server() {
     server.stop();
 }
 
+/// Callers who press a key while all that happens, and the score of their key.
+const CALLERS: u16 = 12;
+const CALLERS_SCORE: u8 = 4;
+const PHONE: &str = "storm-phone";
+
+/// Callers come, press and are asked after until the server is gone.
+fn phone_until_it_dies(site: &Site, server: &Server, life: usize, tell: &SyncSender<(String, bool)>) {
+    let pcap = site.folder().join("storm.pcap");
+    pcap::write(&pcap, '2', Duration::from_millis(200), Duration::from_millis(400), Around::Nothing);
+    let name = format!("{PHONE}{life}");
+    let sipp = Sipp::new("caller_with_pcap", server.udp).with("PCAP", pcap.to_str().unwrap());
+    let sipp = sipp.key("call_ref", &name).key("agent", "1001").key("queue", "sales");
+    let _callers = sipp.args(["-s", "csat-survey"]).many(CALLERS, 50).start();
+    for number in 1..=CALLERS {
+        let call = format!("{name}-{number}");
+        loop {
+            match server.shows(&call) {
+                None => return,
+                Some(true) => break tell.send((call, true)).unwrap(),
+                Some(false) => {}
+            }
+        }
+    }
+}
+
 /// Rates calls until the server is gone, which is cut off behind so many acknowledgements. Returns the calls rated, and
-/// whether each was acknowledged. Every client begins with the call that it was never told of.
+/// whether each was acknowledged. Every client begins with the call that it was never told of. In every other life
+/// callers press keys as well, and it is theirs that count.
 fn rate_until_it_dies(
+    site: &Site,
     server: &Server,
     life: usize,
-    after: usize,
     untold: &[String],
 ) -> BTreeMap<String, bool> {
     let mut calls: BTreeMap<String, bool> = untold.iter().map(|call| (call.clone(), false)).collect();
@@ -60,8 +89,21 @@ fn rate_until_it_dies(
                 }
             });
         }
+        let with_phones = life % 2 == 1;
+        if with_phones {
+            let tell = tell.clone();
+            scope.spawn(move || phone_until_it_dies(site, server, life, &tell));
+        }
         drop(tell);
-        calls.extend(told.iter().take(after));
+        // From the first moment to the middle of the storm.
+        let mut left = if with_phones { 1 + life / 2 % usize::from(CALLERS) } else { 1 + life * 7 % 60 };
+        for (call, told) in &told {
+            left -= usize::from(!with_phones || call.starts_with(PHONE));
+            calls.insert(call, told);
+            if left == 0 {
+                break;
+            }
+        }
         server.die();
         calls.extend(told);
     });
@@ -69,6 +111,9 @@ fn rate_until_it_dies(
 }
 
 fn score_of(call: &str) -> u8 {
+    if call.starts_with(PHONE) {
+        return CALLERS_SCORE;
+    }
     1 + (call.bytes().map(usize::from).sum::<usize>() % 5) as u8
 }
 
@@ -80,8 +125,7 @@ fn every_rating_that_was_acknowledged_is_there_once_however_often_the_server_die
     let mut untold = Vec::new();
     for life in 0..kills {
         let server = site.start();
-        // From the first moment to the middle of the storm.
-        let calls = rate_until_it_dies(&server, life, 1 + life * 7 % 60, &untold);
+        let calls = rate_until_it_dies(&site, &server, life, &untold);
         server.kill();
         untold = calls.iter().filter(|(_, told)| !**told).map(|(call, _)| call.clone()).collect();
         acknowledged.extend(calls.into_iter().filter(|(_, told)| *told));
@@ -101,6 +145,8 @@ fn every_rating_that_was_acknowledged_is_there_once_however_often_the_server_die
         server.select("SELECT call_id FROM cc_csat_log WHERE op = 'created' AND call_id LIKE ?", "storm-%");
     assert_eq!(logged.len(), rows.len(), "each rating is logged once");
     assert!(acknowledged.len() >= kills, "{}", acknowledged.len());
+    let phoned = acknowledged.keys().filter(|call| call.starts_with(PHONE)).count();
+    assert!(phoned >= kills / 2, "{phoned}");
     server.stop();
 }
 
