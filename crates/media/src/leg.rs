@@ -6,12 +6,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aftercall_wire::digit::Digit;
 use aftercall_wire::rtp::{HEADER_BYTES, Packet};
 use aftercall_wire::telephone_event::Receiver;
 
 use crate::agreed::{Agreed, Kind};
 use crate::clip::Clip;
-use crate::event::{Happened, LegId, OnKey, PlayId, Stats};
+use crate::event::{Happened, KeyBy, LegId, OnKey, PlayId, Stats};
+use crate::inband::{Inband, Timed};
 use crate::latch::Latch;
 use crate::reception::{Order, Reception};
 use crate::record::{RecordEnd, RecordOrder, Take};
@@ -33,12 +35,13 @@ pub const EVENTS_WAITING_MAX: usize = 2 * KEYS_WAITING_MAX;
 #[derive(Debug)]
 pub(crate) struct Leg {
     agreed: Agreed,
-    rtp_silence_after: Duration,
+    pauses: Pauses,
     latch: Latch,
     speaker: Speaker,
     reception: Reception,
     /// Apart: it is larger than all the rest, and most packets are no keys.
     keys: Option<Box<Receiver>>,
+    inband: Inband,
     recorder: Recorder,
     partner: Option<LegId>,
     /// When something of the peer came last, or when we began to wait for it.
@@ -47,6 +50,30 @@ pub(crate) struct Leg {
     first_told: bool,
     stats: Stats,
     events: VecDeque<Happened>,
+}
+
+/// How long a leg waits for what does not come, in milliseconds: every leg holds it, and legs are to be small.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pauses {
+    /// For any packet of a peer who may send, before that is told.
+    rtp_silence_ms: u32,
+    /// For a telephone event, where they were agreed on, before keys are listened for in the audio.
+    inband_ms: u32,
+}
+
+impl Pauses {
+    pub(crate) fn new(rtp_silence: Duration, inband: Duration) -> Self {
+        let ms = |pause: Duration| u32::try_from(pause.as_millis()).unwrap_or(u32::MAX);
+        Self { rtp_silence_ms: ms(rtp_silence), inband_ms: ms(inband) }
+    }
+
+    fn rtp_silence(self) -> Duration {
+        Duration::from_millis(self.rtp_silence_ms.into())
+    }
+
+    fn inband(self) -> Duration {
+        Duration::from_millis(self.inband_ms.into())
+    }
 }
 
 #[derive(Debug)]
@@ -65,21 +92,22 @@ pub(crate) struct Overheard<'a> {
 }
 
 impl Leg {
-    /// A leg that watches for RTP silence after `rtp_silence_after`.
+    /// A leg that has these pauses.
     pub(crate) fn new(
         agreed: Agreed,
-        rtp_silence_after: Duration,
+        pauses: Pauses,
         beginning: Beginning,
         tick: Tick,
         now: Duration,
     ) -> Self {
         Self {
             agreed,
-            rtp_silence_after,
+            pauses,
             latch: Latch::new(agreed.named_remote()),
             speaker: Speaker::new(beginning, tick),
             reception: Reception::default(),
             keys: receiver(&agreed),
+            inband: Inband::new(agreed.events.is_some(), pauses.inband(), now),
             recorder: Recorder::Idle,
             partner: None,
             alive: now,
@@ -95,6 +123,9 @@ impl Leg {
         self.latch.rename(agreed.named_remote());
         if agreed.events != self.agreed.events {
             self.keys = receiver(&agreed);
+        }
+        if agreed.events.is_some() != self.agreed.events.is_some() {
+            self.inband = Inband::new(agreed.events.is_some(), self.pauses.inband(), now);
         }
         if agreed.direction.sends() && agreed.direction != self.agreed.direction {
             self.alive = now;
@@ -141,6 +172,11 @@ impl Leg {
             Recorder::Taking(take) => *take,
         };
         self.tell(Happened::Recorded { recording: take.finish(end) });
+    }
+
+    /// Keys come another way than in the RTP: they are not listened for in the audio any more.
+    pub(crate) fn ignore_tones(&mut self) {
+        self.inband.stop();
     }
 
     /// Sends on what the peer of `partner` sends, from now on.
@@ -263,7 +299,7 @@ impl Leg {
     /// Looks at what passes with time: the peer's silence, the recording's end, the latch.
     pub(crate) fn watch(&mut self, now: Duration) {
         self.latch.tick(now);
-        let silent = now.saturating_sub(self.alive) >= self.rtp_silence_after;
+        let silent = now.saturating_sub(self.alive) >= self.pauses.rtp_silence();
         // Who has put us on hold need not send anything (RFC 3264, 8.4).
         let talks = self.agreed.direction.receives() && self.agreed.direction.sends();
         if silent && talks && !std::mem::replace(&mut self.silence_told, true) {
@@ -311,23 +347,39 @@ impl Leg {
         if matches!(order, Order::First | Order::New) {
             self.reception.time(packet.header.timestamp, at);
         }
+        let ear = self.inband.ear(at);
+        if ear.is_none() && !matches!(self.recorder, Recorder::Taking(_)) {
+            return;
+        }
+        let mut samples = [0; DATAGRAM_BYTES_MAX];
+        let decoded =
+            packet.payload.iter().zip(&mut samples).map(|(&byte, sample)| *sample = codec.decode(byte));
+        let count = decoded.count();
+        let samples = &samples[..count];
+        let timed = Timed { timestamp: packet.header.timestamp, clock_hz: codec.clock_hz(), order };
+        let pressed = ear.map(|ear| ear.hear(timed, samples, at)).unwrap_or_default();
         if let Recorder::Taking(take) = &mut self.recorder {
-            let mut samples = [0; DATAGRAM_BYTES_MAX];
-            let decoded =
-                packet.payload.iter().zip(&mut samples).map(|(&byte, sample)| *sample = codec.decode(byte));
-            let count = decoded.count();
-            take.hear(&packet.header, order, &samples[..count], at);
+            take.hear(&packet.header, order, samples, at);
+        }
+        for digit in pressed {
+            self.press(digit, KeyBy::Tone, at);
         }
     }
 
     fn hear_keys(&mut self, packet: &Packet<'_>, at: Duration) {
         let Some(keys) = &mut self.keys else { return };
         for digit in keys.receive(packet, at) {
-            self.stats.keys += 1;
-            // A key that cannot be told cuts nothing: nobody would know why it is still.
-            let cut = if self.has_room(KEYS_WAITING_MAX) { self.speaker.key() } else { None };
-            self.tell(Happened::Key { digit, at, cut });
+            if !self.inband.stop_for(digit, at) {
+                self.press(digit, KeyBy::Event, at);
+            }
         }
+    }
+
+    fn press(&mut self, digit: Digit, by: KeyBy, at: Duration) {
+        self.stats.keys += 1;
+        // A key that cannot be told cuts nothing: nobody would know why it is still.
+        let cut = if self.has_room(KEYS_WAITING_MAX) { self.speaker.key() } else { None };
+        self.tell(Happened::Key { digit, by, at, cut });
     }
 
     fn take(&mut self, now: Duration) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::agreed::Agreed;
 use crate::clip::Clip;
 use crate::event::{Event, LegId, OnKey, PlayId};
-use crate::leg::Leg;
+use crate::leg::{Leg, Pauses};
 use crate::port::Port;
 use crate::record::{RecordEnd, RecordOrder};
 use crate::slab::Slab;
@@ -43,6 +43,7 @@ pub(crate) enum Command {
     Stop { leg: LegId },
     Record { leg: LegId, order: RecordOrder },
     StopRecording { leg: LegId },
+    IgnoreTones { leg: LegId },
     Relay { legs: [LegId; 2] },
     Part { leg: LegId },
 }
@@ -96,7 +97,7 @@ pub(crate) struct Given {
     pub(crate) commands: Receiver<Command>,
     pub(crate) sink: Sink,
     pub(crate) board: Arc<Board>,
-    pub(crate) rtp_silence_after: Duration,
+    pub(crate) pauses: Pauses,
     pub(crate) beep: Arc<Clip>,
 }
 
@@ -223,7 +224,7 @@ impl Worker {
             Command::Open { leg, port, agreed, beginning } => {
                 let tick = self.moment().tick;
                 let agreed = reachable(&port, agreed);
-                let state = Leg::new(agreed, self.given.rtp_silence_after, beginning, tick, now);
+                let state = Leg::new(agreed, self.given.pauses, beginning, tick, now);
                 let wheel = &mut self.wheel;
                 self.legs.insert(leg, |place| {
                     let seat = wheel.seat(place, state.step(), tick);
@@ -243,6 +244,7 @@ impl Worker {
             Command::StopRecording { leg } => {
                 self.with(leg, |leg, _| leg.stop_recording(RecordEnd::Stopped, now))
             }
+            Command::IgnoreTones { leg } => self.with(leg, |leg, _| leg.ignore_tones()),
             Command::Relay { legs: [a, b] } => {
                 if self.is_open(a) && self.is_open(b) {
                     self.part(a);

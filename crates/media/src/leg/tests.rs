@@ -9,7 +9,6 @@ use super::*;
 use crate::agreed::Ptime;
 use aftercall_wire::sdp::Direction;
 
-const RTP_SILENCE: Duration = Duration::from_secs(5);
 const EVENTS: PayloadType = PayloadType::new(101).unwrap();
 
 fn agreed(codec: Codec) -> Agreed {
@@ -47,7 +46,8 @@ struct Scene {
 impl Scene {
     fn new(agreed: Agreed) -> Self {
         let beginning = Beginning { ssrc: 7, sequence: 100, timestamp: 5000 };
-        let leg = Leg::new(agreed, RTP_SILENCE, beginning, Tick(0), ms(0));
+        let pauses = Pauses::new(Duration::from_secs(5), Duration::from_secs(4));
+        let leg = Leg::new(agreed, pauses, beginning, Tick(0), ms(0));
         Self { leg, now: 0, out: [0; PACKET_MAX], sequence: 1 }
     }
 
@@ -131,7 +131,10 @@ fn a_key_is_told_at_its_first_packet_and_once() {
         scene.hear(&bytes);
         scene.visit();
     }
-    let told = [Happened::FirstPacket { at: ms(0) }, Happened::Key { digit, at: ms(0), cut: None }];
+    let told = [
+        Happened::FirstPacket { at: ms(0) },
+        Happened::Key { digit, by: KeyBy::Event, at: ms(0), cut: None },
+    ];
     assert_eq!(scene.events(), told);
     assert_eq!(scene.stats().keys, 1);
 }
@@ -149,7 +152,7 @@ fn a_key_cuts_only_what_it_may_and_says_so() {
         }
         let next = if cut.is_some() { 0 } else { 1000 };
         assert_eq!(scene.payload(), Some(Codec::Pcmu.encode(next)), "the packet after the key");
-        assert_eq!(scene.events()[1..2], [Happened::Key { digit, at: ms(20), cut }]);
+        assert_eq!(scene.events()[1..2], [Happened::Key { digit, by: KeyBy::Event, at: ms(20), cut }]);
         scene.visit();
         let end = if cut.is_some() { vec![] } else { vec![Happened::Played { play: PlayId(5) }] };
         assert_eq!(scene.events(), end);
@@ -629,4 +632,113 @@ proptest! {
         }
         prop_assert!(scene.events().len() <= EVENTS_WAITING_MAX);
     }
+}
+
+/// A key's two tones, from the sample `from` on, in packets of 20 ms.
+fn tone(codec: Codec, digit: char, from: usize) -> Vec<u8> {
+    const ROWS: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
+    const COLUMNS: [f64; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
+    let place = ["123A", "456B", "789C", "*0#D"].iter().enumerate();
+    let (row, column) = place.filter_map(|(row, keys)| Some((row, keys.find(digit)?))).next().unwrap();
+    let wave = |hz: f64, at: usize| (std::f64::consts::TAU * hz * at as f64 / 8000.0).sin();
+    let sample = |at| (6000.0 * (wave(ROWS[row], at) + wave(COLUMNS[column], at))) as i16;
+    (from..from + 160).map(|at| codec.encode(sample(at))).collect()
+}
+
+impl Scene {
+    /// The peer's stream in a line: `.` 100 ms of silence, a key 100 ms of its tones, `-` 20 ms in the midst of
+    /// what follows never come, `e` and a key 100 ms of a telephone event.
+    fn transcript(&mut self, line: &str) {
+        let mut steps = line.chars();
+        while let Some(step) = steps.next() {
+            let hole = step == '-';
+            let step = if hole { steps.next().unwrap() } else { step };
+            let event = (step == 'e').then(|| Digit::from_char(steps.next().unwrap()).unwrap());
+            let begun = 8 * self.now as u32;
+            for packet in 0..5 {
+                let timestamp = 8 * self.now as u32;
+                let (audio, codec) = (self.leg.agreed.audio, self.leg.agreed.codec);
+                let bytes = match (step, event) {
+                    (_, Some(digit)) => {
+                        let [high, low] = (160 * (packet as u16 + 1)).to_be_bytes();
+                        self.datagram(EVENTS, begun, &[digit.event(), 10, high, low])
+                    }
+                    ('.', _) => self.datagram(audio, timestamp, &[codec.encode(0); 160]),
+                    (key, _) => self.datagram(audio, timestamp, &tone(codec, key, 160 * packet)),
+                };
+                if !hole || packet != 2 {
+                    self.hear(&bytes);
+                }
+                self.visit();
+            }
+        }
+    }
+}
+
+#[test]
+fn keys_are_heard_in_the_audio_where_nothing_else_tells_them_and_each_press_once() {
+    let none = Agreed { events: None, ..agreed(Codec::Pcmu) };
+    let both = agreed(Codec::Pcmu);
+    let wait = ".".repeat(40);
+    for (what, agreed, line, keys) in [
+        ("no events agreed on", none, "..1..22..#.".to_owned(), "12#"),
+        ("A-law", Agreed { codec: Codec::Pcma, audio: PayloadType::PCMA, ..none }, ".5.0.".into(), "50"),
+        ("before the pause", both, "..1..2..".into(), ""),
+        ("after the pause", both, wait.clone() + "1.2.", "12"),
+        ("an event comes before the pause", both, format!(".e1{wait}2..3."), "1"),
+        ("an event and tones at once", both, wait.clone() + "1e1..e2.2.", "12"),
+        ("an event of another press", both, wait.clone() + "1.e2.", "12"),
+        ("keys typed, then their events", both, wait.clone() + "1.0.e1.e0.e0.", "100"),
+        ("the same key, long after", both, wait.clone() + "1." + &wait + "e1.", "11"),
+        ("a packet is lost within the tones", none, "..1-11..".into(), "1"),
+        ("a packet is lost between two presses", none, "..1-.1..".into(), "11"),
+    ] {
+        let mut scene = Scene::new(agreed);
+        scene.transcript(&line);
+        assert_eq!(scene.keys(), keys, "{what}");
+    }
+}
+
+#[test]
+fn a_key_in_the_audio_cuts_the_prompt_as_an_event_does() {
+    let mut scene = Scene::new(Agreed { events: None, ..agreed(Codec::Pcmu) });
+    scene.leg.play(PlayId(5), vec![clip(1000, 60)], OnKey::Cut, ms(0));
+    scene.transcript(".4.");
+    let told = scene.events().pop();
+    let digit = Digit::from_char('4').unwrap();
+    assert_eq!(told, Some(Happened::Key { digit, by: KeyBy::Tone, at: ms(120), cut: Some(PlayId(5)) }));
+    assert_eq!(scene.payload(), Some(Codec::Pcmu.encode(0)));
+    assert_eq!(scene.stats().keys, 1);
+}
+
+#[test]
+fn who_presses_by_info_or_gets_events_by_a_new_agreement_is_not_listened_to() {
+    let none = Agreed { events: None, ..agreed(Codec::Pcmu) };
+    let mut by_info = Scene::new(none);
+    by_info.leg.ignore_tones();
+    by_info.transcript("..1..");
+    assert_eq!(by_info.keys(), "");
+    let mut later = Scene::new(none);
+    later.transcript("..1..");
+    later.leg.update(agreed(Codec::Pcmu), ms(later.now));
+    later.transcript("..2..");
+    later.leg.update(none, ms(later.now));
+    later.transcript("..3..");
+    assert_eq!(later.keys(), "13");
+}
+
+#[test]
+fn keys_are_heard_while_a_comment_is_recorded_and_the_comment_has_them() {
+    let mut scene = Scene::new(Agreed { events: None, ..agreed(Codec::Pcma) });
+    scene.leg.record(RecordOrder { beep: false, ..ORDER }, &beep(), ms(0));
+    scene.transcript(".#.");
+    scene.leg.stop_recording(RecordEnd::Stopped, ms(300));
+    let events = scene.events();
+    assert!(events.iter().any(|event| matches!(event, Happened::Key { digit, .. } if digit.char() == '#')));
+    assert_eq!(recording(events).unwrap().samples.len(), 2400);
+}
+
+#[test]
+fn a_leg_stays_small_for_a_thread_visits_thousands() {
+    assert!(size_of::<Leg>() <= 704, "{} bytes", size_of::<Leg>());
 }

@@ -44,7 +44,7 @@ pub(super) struct DialCommand {
     #[arg(long, value_name = "HEADER", value_parser = header)]
     header: Vec<(String, String)>,
 
-    /// Send keys as tones in the audio
+    /// Send keys as tones in the audio, and offer no telephone events
     #[arg(long, conflicts_with = "info")]
     inband: bool,
 

@@ -189,6 +189,9 @@ pub struct Rtp {
     pub ports: Ports,
     /// No packet for this long means that the caller is gone.
     pub silence: Duration,
+    /// Where telephone events were agreed on, how long none may come before keys are listened for in the
+    /// audio, too.
+    pub inband_after: Duration,
 }
 
 /// A range of ports, both ends in it.
@@ -232,7 +235,12 @@ impl Rtp {
     pub(super) fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let ports = fields.required("ports", ports);
         let silence_seconds = fields.required("silence_seconds", whole(1..=86_400));
-        Some(Self { ports: ports?, silence: Duration::from_secs(silence_seconds?.into()) })
+        let inband_after_seconds = fields.required("inband_after_seconds", whole(0..=86_400));
+        Some(Self {
+            ports: ports?,
+            silence: Duration::from_secs(silence_seconds?.into()),
+            inband_after: Duration::from_secs(inband_after_seconds?.into()),
+        })
     }
 }
 

@@ -52,7 +52,7 @@ pub enum KeysBy {
     Events,
     /// SIP INFO, `application/dtmf-relay`.
     Info,
-    /// Tones in the audio.
+    /// Tones in the audio, without telephone events.
     Inband,
 }
 
@@ -90,7 +90,7 @@ pub async fn dial(options: Options, clock: Clock) -> Result<Report, String> {
     let port = socket.local_addr().map_err(|error| error.to_string())?.port();
     let (signalling, events) = start(ip, &clock).await?;
     let transport = options.transport.or(options.target.transport()).unwrap_or(Transport::Udp);
-    let offer = described(ip, port);
+    let offer = described(ip, port, options.keys_by);
     let call = signalling
         .dial(Dial {
             target: options.target.clone(),
@@ -428,13 +428,15 @@ async fn resolve(target: &Target) -> Result<SocketAddr, String> {
     found.next().ok_or_else(|| "the host of that address has no address".to_owned())
 }
 
-fn described(address: IpAddr, port: u16) -> sdp::Local<'static> {
+/// What the phone offers. One that sends tones has no telephone events: with them agreed on, tones wait.
+fn described(address: IpAddr, port: u16, keys_by: KeysBy) -> sdp::Local<'static> {
     sdp::Local {
         address,
         port,
         session_id: u64::from(port),
         version: 1,
         codecs: &Codec::ALL,
+        events: keys_by != KeysBy::Inband,
         ptime_ms: sdp::PTIME_MS_DEFAULT,
         direction: Direction::SendRecv,
     }

@@ -55,6 +55,10 @@ const FAULTS: &[(&str, &str)] = &[
              one: no call fits",
     ),
     (
+        "[rtp]\ninband_after_seconds = -1\n",
+        "site/aftercall.toml:2:1: `inband_after_seconds` must be a whole number from 0 to 86400",
+    ),
+    (
         "[sip]\nlisten = [\"udp://[::]:0\", \"udp://[::]:0\", \"udp://10.0.0.1:5060\", \"tcp://10.0.0.1:5060\",\n  \"udp://10.0.0.1:5060\"]\n",
         "site/aftercall.toml:3:3: `listen` has `udp://10.0.0.1:5060` twice",
     ),

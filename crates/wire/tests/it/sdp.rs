@@ -16,6 +16,7 @@ const US: Local<'_> = Local {
     session_id: 77,
     version: 1,
     codecs: &Codec::ALL,
+    events: true,
     ptime_ms: 20,
     direction: Direction::SendRecv,
 };
@@ -106,6 +107,9 @@ fn codecs_and_events_are_agreed_on_in_the_offerers_order() {
     ] {
         assert_eq!(outcome(&describe(media), &US), format!("{expected} 20ms sendrecv to 192.0.2.1:4000"), "{media}");
     }
+    let tones_only = Local { events: false, ..US };
+    assert!(outcome(&describe("m=audio 4000 RTP/AVP 0 101|a=rtpmap:101 telephone-event/8000"), &tones_only).starts_with("PCMU/0 events none "));
+    assert!(!offer(&tones_only).contains("telephone-event"));
     let a_law_only = Local { codecs: &[Codec::Pcma], ..US };
     assert!(outcome(&describe("m=audio 4000 RTP/AVP 0 8"), &a_law_only).starts_with("PCMA/8 "));
     assert_eq!(outcome(&describe("m=audio 4000 RTP/AVP 0"), &a_law_only), "Codec");
@@ -311,7 +315,7 @@ prop_compose! {
             Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive,
         ]),
     ) -> Local<'static> {
-        Local { address, port, session_id, version, codecs, ptime_ms, direction }
+        Local { address, port, session_id, version, codecs, events: true, ptime_ms, direction }
     }
 }
 

@@ -34,6 +34,7 @@ impl Local {
             session_id: self.session_id,
             version: self.version,
             codecs: &Codec::ALL,
+            events: true,
             ptime_ms: sdp::PTIME_MS_DEFAULT,
             direction: Direction::SendRecv,
         }
