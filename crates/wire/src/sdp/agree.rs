@@ -42,7 +42,7 @@ pub struct Agreed {
     pub send: PayloadType,
     /// Telephone events, if both know them; otherwise keys come by INFO or as tones.
     pub events: Option<Events>,
-    /// How long our packets are, in milliseconds: 10, 20 ... 60.
+    /// How long our packets are, in milliseconds: 10, 20 ... 60; those of Opus 20.
     pub ptime_ms: u8,
     /// Which way media flows, seen from us.
     pub direction: Direction,
@@ -149,7 +149,7 @@ impl Stream {
             receive: payload_type,
             send: payload_type,
             events: self.events_for(codec).filter(|_| local.events),
-            ptime_ms: self.ptime_ms,
+            ptime_ms: codec.ptime_ms(self.ptime_ms),
             direction: self.direction.reversed().and(local.direction),
         })
     }
