@@ -16,6 +16,7 @@ use crate::record::RecordOrder;
 use crate::speaker::Beginning;
 use crate::sys;
 use crate::thread::{Board, COMMANDS_MAX, Command, Given, LEGS_MAX, Sink, Worker};
+use crate::workshop::Workshop;
 
 /// The most clips of one [`LegHandle::play`]: "you rated", a number and its label, in a few languages.
 pub const CLIPS_MAX: usize = 64;
@@ -136,6 +137,7 @@ impl Engine {
         let sink: Sink = Arc::new(sink);
         let beep = Arc::new(Clip::tone(BEEP_HERTZ, BEEP_LENGTH));
         let pauses = Pauses::new(config.rtp_silence_after, config.inband_after);
+        let workshop = Workshop::start()?;
         let start = |number: usize| {
             let (commands, queue) = sync_channel(COMMANDS_MAX);
             let board = Arc::new(Board::default());
@@ -145,6 +147,7 @@ impl Engine {
                 board: Arc::clone(&board),
                 pauses,
                 beep: Arc::clone(&beep),
+                workshop: workshop.clone(),
             });
             thread::Builder::new().name(format!("rtp-{number}")).spawn(move || worker.run())?;
             Ok(Hand { commands, board })
@@ -291,8 +294,8 @@ impl LegHandle {
         self.hand.order(Command::IgnoreTones { leg: self.id })
     }
 
-    /// Sends what each of the two hears to the other, audio and keys, in the codec that it has there. Keys
-    /// are told as ever, and a prompt played on one of them goes before what it would be sent.
+    /// Sends what each of the two hears to the other, audio and keys, in the codec that it has there; G.722 and
+    /// Opus only to a leg that has the same. Keys are told as ever, and a prompt played on one of them goes before what it would be sent.
     ///
     /// # Errors
     /// Nothing changes then.

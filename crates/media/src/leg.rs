@@ -17,8 +17,8 @@ use crate::inband::{Inband, Timed};
 use crate::latch::Latch;
 use crate::reception::{Order, Reception};
 use crate::record::{RecordEnd, RecordOrder, Take};
-use crate::speaker::{Beginning, PACKET_MAX, Played, Playing, Source, Speaker};
-use crate::sys::DATAGRAM_BYTES_MAX;
+use crate::speaker::{Beginning, PACKET_MAX, Played, Playing, Source, Speaker, Spoken};
+use crate::voice::{Decoder, SAMPLES_MAX};
 use crate::wheel::{Step, TURN_MS, Tick};
 use aftercall_wire::codec::Codec;
 
@@ -42,6 +42,8 @@ pub(crate) struct Leg {
     /// Apart: it is larger than all the rest, and most packets are no keys.
     keys: Option<Box<Receiver>>,
     inband: Inband,
+    /// What the peer's audio is decoded with, where that is wanted.
+    ear: Option<Box<Ear>>,
     recorder: Recorder,
     partner: Option<LegId>,
     /// When something of the peer came last, or when we began to wait for it.
@@ -76,6 +78,13 @@ impl Pauses {
     }
 }
 
+/// A decoder, and whose it is.
+#[derive(Debug)]
+struct Ear {
+    codec: Codec,
+    decoder: Decoder,
+}
+
 #[derive(Debug)]
 enum Recorder {
     Idle,
@@ -108,6 +117,7 @@ impl Leg {
             reception: Reception::default(),
             keys: receiver(&agreed),
             inband: Inband::new(agreed.events.is_some(), pauses.inband(), now),
+            ear: None,
             recorder: Recorder::Idle,
             partner: None,
             alive: now,
@@ -254,19 +264,19 @@ impl Leg {
         body.copy_from_slice(payload);
         let (payload_type, samples) = match heard.kind {
             Kind::Audio(codec) => {
-                transcode(codec, self.agreed.codec, body);
-                (self.agreed.audio, u32::try_from(payload.len()).ok()?)
+                transcode(codec, self.agreed.codec, body)?;
+                (self.agreed.audio, lasts(codec, payload)?)
             }
             Kind::Events => (self.agreed.events?, 0),
             Kind::Noise | Kind::Unknown => return None,
         };
         let source = Source { header: heard.packet.header, begins: heard.begins, samples };
-        self.speaker.relay(tick, &source, payload_type, out);
+        self.speaker.relay(tick, &source, &self.agreed, payload_type, out);
         Some(HEADER_BYTES + payload.len())
     }
 
-    /// The packet that is due at `tick`: its length in `out`.
-    pub(crate) fn speak(&mut self, tick: Tick, now: Duration, out: &mut [u8; PACKET_MAX]) -> Option<usize> {
+    /// The packet that is due at `tick`, in `out`.
+    pub(crate) fn speak(&mut self, tick: Tick, now: Duration, out: &mut [u8; PACKET_MAX]) -> Option<Spoken> {
         let relaying = self.partner.is_some() && !self.speaker.is_playing();
         if relaying || !self.may_send() {
             self.speaker.pause();
@@ -278,7 +288,12 @@ impl Leg {
             Some(Played::Beep) => self.take(now),
             None => {}
         }
-        Some(spoken.length)
+        Some(spoken)
+    }
+
+    /// What is spoken.
+    pub(crate) fn codec(&self) -> Codec {
+        self.agreed.codec
     }
 
     /// Whether the packet went out.
@@ -344,22 +359,26 @@ impl Leg {
     }
 
     fn hear_audio(&mut self, packet: &Packet<'_>, codec: Codec, order: Order, at: Duration) {
-        if matches!(order, Order::First | Order::New) {
-            self.reception.time(packet.header.timestamp, at);
+        let in_order = matches!(order, Order::First | Order::New);
+        if in_order {
+            self.reception.time(packet.header.timestamp, codec.clock_hz(), at);
         }
-        let ear = self.inband.ear(at);
-        if ear.is_none() && !matches!(self.recorder, Recorder::Taking(_)) {
+        let listener = self.inband.ear(at);
+        let wanted = listener.is_some() || matches!(self.recorder, Recorder::Taking(_));
+        // A decoder with a memory takes no packet that was overtaken: for it that one is lost.
+        if !wanted || (!in_order && codec.law().is_none()) {
             return;
         }
-        let mut samples = [0; DATAGRAM_BYTES_MAX];
-        let decoded =
-            packet.payload.iter().zip(&mut samples).map(|(&byte, sample)| *sample = codec.decode(byte));
-        let count = decoded.count();
-        let samples = &samples[..count];
+        let ear = match &mut self.ear {
+            Some(ear) if ear.codec == codec => ear,
+            other => other.insert(Box::new(Ear { codec, decoder: Decoder::new(codec) })),
+        };
+        let mut samples = [0; SAMPLES_MAX];
+        let samples = ear.decoder.decode(packet.payload, &mut samples);
         let timed = Timed { timestamp: packet.header.timestamp, clock_hz: codec.clock_hz(), order };
-        let pressed = ear.map(|ear| ear.hear(timed, samples, at)).unwrap_or_default();
+        let pressed = listener.map(|listener| listener.hear(timed, samples, at)).unwrap_or_default();
         if let Recorder::Taking(take) = &mut self.recorder {
-            take.hear(&packet.header, order, samples, at);
+            take.hear(timed, samples, at);
         }
         for digit in pressed {
             self.press(digit, KeyBy::Tone, at);
@@ -409,11 +428,23 @@ fn receiver(agreed: &Agreed) -> Option<Box<Receiver>> {
     agreed.events.map(|events| Box::new(Receiver::new(events)))
 }
 
-fn transcode(from: Codec, to: Codec, payload: &mut [u8]) {
+/// Puts a payload into another codec. Only those of G.711 can be put into each other: of two others, and of one
+/// with another, nothing is relayed.
+fn transcode(from: Codec, to: Codec, payload: &mut [u8]) -> Option<()> {
     if from != to {
+        let (from, to) = (from.law()?, to.law()?);
         for byte in payload {
             *byte = to.encode(from.decode(*byte));
         }
+    }
+    Some(())
+}
+
+/// How long a payload lasts, in ticks of its clock. A packet of Opus is taken for the usual 20 ms.
+fn lasts(codec: Codec, payload: &[u8]) -> Option<u32> {
+    match codec {
+        Codec::Pcmu | Codec::Pcma | Codec::G722 => u32::try_from(payload.len()).ok(),
+        Codec::Opus => Some(codec.clock_hz() / 50),
     }
 }
 

@@ -27,7 +27,10 @@ mod slab;
 mod speaker;
 mod sys;
 mod thread;
+mod voice;
 mod wheel;
+mod wide;
+mod workshop;
 
 pub use aftercall_wire::codec::Codec;
 pub use aftercall_wire::sdp::Direction;
@@ -40,3 +43,4 @@ pub use leg::{EVENTS_WAITING_MAX, KEYS_WAITING_MAX};
 pub use port::{NoPort, Port, PortRange, PortRangeFault};
 pub use reception::Arrived;
 pub use record::{RECORDING_MAX, RecordEnd, RecordOrder, Recording};
+pub use voice::{Decoder, Encoder, G722_SILENCE, OPUS_SILENCE, SAMPLES_MAX};

@@ -17,6 +17,7 @@ use crate::slab::Slab;
 use crate::speaker::{Beginning, PACKET_MAX};
 use crate::sys::{self, BATCH, Datagram, Inbox};
 use crate::wheel::{Seat, Tick, Wheel, resume};
+use crate::workshop::Workshop;
 
 /// Batches taken from one socket at one visit: 32 datagrams in 20 ms, 32 times what a telephone sends. What a
 /// flood leaves behind fills the socket's buffer, and the kernel drops the rest.
@@ -99,6 +100,7 @@ pub(crate) struct Given {
     pub(crate) board: Arc<Board>,
     pub(crate) pauses: Pauses,
     pub(crate) beep: Arc<Clip>,
+    pub(crate) workshop: Workshop,
 }
 
 /// One thread's whole world.
@@ -116,13 +118,16 @@ pub(crate) struct Worker {
 struct Tools {
     inbox: Inbox,
     packet: [u8; PACKET_MAX],
+    workshop: Workshop,
     packets_in: u64,
     packets_out: u64,
 }
 
 impl Worker {
     pub(crate) fn new(given: Given) -> Self {
-        let tools = Tools { inbox: Inbox::new(), packet: [0; PACKET_MAX], packets_in: 0, packets_out: 0 };
+        let workshop = given.workshop.clone();
+        let (inbox, packet) = (Inbox::new(), [0; PACKET_MAX]);
+        let tools = Tools { inbox, packet, workshop, packets_in: 0, packets_out: 0 };
         given.board.at_work.store(true, Ordering::Relaxed);
         let (wheel, legs, round) = (Wheel::default(), Slab::new(), Vec::new());
         Self { given, origin: sys::monotonic(), wheel, legs, tools, round }
@@ -322,8 +327,11 @@ impl Seated {
         self.receive(moment, tools, others);
         self.leg.watch(moment.now);
         self.settle();
-        if let Some(length) = self.leg.speak(moment.tick, moment.now, &mut tools.packet) {
-            self.send(length, tools);
+        if let Some(spoken) = self.leg.speak(moment.tick, moment.now, &mut tools.packet) {
+            self.send(spoken.length, tools);
+            for clip in spoken.wanted {
+                tools.workshop.order(clip, self.leg.codec());
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! A leg's life, without sockets: datagrams and milliseconds in, packets and events out.
 
 use aftercall_wire::Digit;
+use aftercall_wire::g711::Law;
 use aftercall_wire::rtp::{Header, PayloadType};
 use aftercall_wire::telephone_event::Sender;
 use proptest::prelude::*;
@@ -14,7 +15,8 @@ const EVENTS: PayloadType = PayloadType::new(101).unwrap();
 fn agreed(codec: Codec) -> Agreed {
     Agreed {
         codec,
-        audio: if codec == Codec::Pcmu { PayloadType::PCMU } else { PayloadType::PCMA },
+        audio: codec.payload_type(),
+        heard: codec.payload_type(),
         events: Some(EVENTS),
         ptime: Ptime::USUAL,
         remote: Some(peer()),
@@ -65,7 +67,8 @@ impl Scene {
 
     fn hear_audio(&mut self, sample: i16) {
         let (payload_type, codec) = (self.leg.agreed.audio, self.leg.agreed.codec);
-        let bytes = self.datagram(payload_type, 8 * self.now as u32, &[codec.encode(sample); 160]);
+        let bytes =
+            self.datagram(payload_type, 8 * self.now as u32, &[codec.law().unwrap().encode(sample); 160]);
         self.hear(&bytes);
     }
 
@@ -74,7 +77,7 @@ impl Scene {
         self.leg.watch(ms(self.now));
         let length = self.leg.speak(Tick(self.now), ms(self.now), &mut self.out);
         self.now += 20;
-        length.map(|length| {
+        length.map(|Spoken { length, .. }| {
             self.leg.sent(length, true);
             self.out[..length].to_vec()
         })
@@ -145,13 +148,13 @@ fn a_key_cuts_only_what_it_may_and_says_so() {
     for (on_key, cut) in [(OnKey::Cut, Some(PlayId(5))), (OnKey::PlayOn, None)] {
         let mut scene = Scene::new(agreed(Codec::Pcmu));
         scene.leg.play(PlayId(5), vec![clip(1000, 6)], on_key, ms(0));
-        assert_eq!(scene.payload(), Some(Codec::Pcmu.encode(1000)));
+        assert_eq!(scene.payload(), Some(Law::Mu.encode(1000)));
         for event in Sender::new(8000, ms(20)).press(digit, ms(40), 777) {
             let bytes = scene.datagram(EVENTS, event.timestamp, &event.payload);
             scene.hear(&bytes);
         }
         let next = if cut.is_some() { 0 } else { 1000 };
-        assert_eq!(scene.payload(), Some(Codec::Pcmu.encode(next)), "the packet after the key");
+        assert_eq!(scene.payload(), Some(Law::Mu.encode(next)), "the packet after the key");
         assert_eq!(scene.events()[1..2], [Happened::Key { digit, by: KeyBy::Event, at: ms(20), cut }]);
         scene.visit();
         let end = if cut.is_some() { vec![] } else { vec![Happened::Played { play: PlayId(5) }] };
@@ -175,7 +178,7 @@ fn a_key_that_nobody_can_be_told_of_cuts_nothing() {
     }
     scene.leg.play(PlayId(6), vec![clip(1000, 4)], OnKey::Cut, ms(0));
     press(&mut scene, 1_000_000);
-    assert_eq!(scene.payload(), Some(Codec::Pcmu.encode(1000)));
+    assert_eq!(scene.payload(), Some(Law::Mu.encode(1000)));
 }
 
 #[test]
@@ -212,7 +215,7 @@ fn reference_captures_give_their_keys_through_a_leg_too() {
 fn a_prompt_is_played_and_told_and_then_silence_goes_on() {
     let mut scene = Scene::new(agreed(Codec::Pcmu));
     scene.leg.play(PlayId(5), vec![clip(1000, 2), clip(2000, 2)], OnKey::PlayOn, ms(0));
-    let mu = |sample| Some(Codec::Pcmu.encode(sample));
+    let mu = |sample| Some(Law::Mu.encode(sample));
     assert_eq!(scene.payload(), mu(1000));
     assert_eq!(scene.events(), []);
     assert_eq!(scene.payload(), mu(2000));
@@ -248,7 +251,7 @@ fn on_hold_nothing_is_sent_and_the_prompt_goes_on_where_it_was() {
     for held in [Direction::RecvOnly, Direction::Inactive] {
         let mut scene = Scene::new(agreed(Codec::Pcmu));
         scene.leg.play(PlayId(1), vec![clip(1000, 2), clip(2000, 2)], OnKey::PlayOn, ms(0));
-        assert_eq!(scene.payload(), Some(Codec::Pcmu.encode(1000)));
+        assert_eq!(scene.payload(), Some(Law::Mu.encode(1000)));
         scene.leg.update(Agreed { direction: held, ..agreed(Codec::Pcmu) }, ms(20));
         for _ in 0..100 {
             assert_eq!(scene.visit(), None, "{held:?}");
@@ -256,7 +259,7 @@ fn on_hold_nothing_is_sent_and_the_prompt_goes_on_where_it_was() {
         scene.leg.update(agreed(Codec::Pcmu), ms(scene.now));
         let resumed = scene.visit().unwrap();
         let packet = Packet::parse(&resumed).unwrap();
-        assert_eq!((packet.header.marker, packet.payload[0]), (true, Codec::Pcmu.encode(2000)));
+        assert_eq!((packet.header.marker, packet.payload[0]), (true, Law::Mu.encode(2000)));
         assert_eq!((packet.header.sequence, packet.header.timestamp), (101, 5000 + 2020 * 8));
     }
 }
@@ -288,13 +291,13 @@ fn an_address_that_names_nobody_is_not_sent_to_and_does_not_replace_the_one_know
 fn a_new_agreement_changes_codec_packet_time_and_key_number_within_a_prompt() {
     let mut scene = Scene::new(agreed(Codec::Pcmu));
     scene.leg.play(PlayId(1), vec![clip(1000, 60)], OnKey::PlayOn, ms(0));
-    assert_eq!(scene.payload(), Some(Codec::Pcmu.encode(1000)));
+    assert_eq!(scene.payload(), Some(Law::Mu.encode(1000)));
     let events = PayloadType::new(96);
     scene.leg.update(Agreed { events, ptime: Ptime::nearest(40), ..agreed(Codec::Pcma) }, ms(20));
     let packet = scene.visit().unwrap();
     let packet = Packet::parse(&packet).unwrap();
     assert_eq!(packet.header.payload_type, PayloadType::PCMA);
-    assert_eq!(packet.payload, [Codec::Pcma.encode(1000); 320]);
+    assert_eq!(packet.payload, [Law::A.encode(1000); 320]);
     assert_eq!(packet.header.timestamp, 5000 + 160);
     for (number, expected) in [(101, ""), (96, "1")] {
         let bytes = scene.datagram(PayloadType::new(number).unwrap(), 9, &[1, 10, 0, 160]);
@@ -481,7 +484,7 @@ fn a_recording_stopped_during_its_beep_is_empty_and_one_that_is_not_there_is_not
     scene.leg.record(ORDER, &beep(), ms(0));
     scene.leg.stop_recording(RecordEnd::Stopped, ms(0));
     assert_eq!(recording(scene.events()).unwrap().samples, []);
-    assert_eq!(scene.payload(), Some(Codec::Pcma.silence()), "the beep is stopped too");
+    assert_eq!(scene.payload(), Some(Law::A.silence()), "the beep is stopped too");
 }
 
 #[test]
@@ -514,17 +517,17 @@ fn relayed_audio_arrives_in_the_codec_and_stream_of_the_other_leg() {
     for (from, to) in [(Codec::Pcmu, Codec::Pcmu), (Codec::Pcmu, Codec::Pcma), (Codec::Pcma, Codec::Pcmu)] {
         let [mut a, mut b] = relayed(agreed(from), agreed(to));
         assert_eq!(b.visit(), None, "a relayed leg sends nothing of its own");
-        let bytes = a.datagram(a.leg.agreed.audio, 70, &[from.encode(5000); 160]);
+        let bytes = a.datagram(a.leg.agreed.audio, 70, &[from.law().unwrap().encode(5000); 160]);
         let sent = overhear(&mut a, &mut b, &bytes).unwrap();
         let packet = Packet::parse(&sent).unwrap();
         assert_eq!(packet.header.payload_type, b.leg.agreed.audio);
         assert_eq!((packet.header.ssrc, packet.header.sequence), (7, 100));
         assert_eq!(packet.payload.len(), 160);
-        assert!((to.decode(packet.payload[0]) - 5000).abs() < 300);
+        assert!((to.law().unwrap().decode(packet.payload[0]) - 5000).abs() < 300);
         let began = packet.header;
         a.sequence += 1;
         b.now += 45;
-        let bytes = a.datagram(a.leg.agreed.audio, 70 + 320, &[from.encode(5000); 160]);
+        let bytes = a.datagram(a.leg.agreed.audio, 70 + 320, &[from.law().unwrap().encode(5000); 160]);
         let sent = overhear(&mut a, &mut b, &bytes).unwrap();
         let next = Packet::parse(&sent).unwrap().header;
         assert_eq!((began.marker, next.marker), (true, false));
@@ -551,7 +554,7 @@ fn a_prompt_goes_before_what_is_relayed_which_then_goes_on() {
     b.leg.play(PlayId(1), vec![clip(1000, 2)], OnKey::PlayOn, ms(0));
     let first = a.datagram(PayloadType::PCMU, 0, &[1; 160]);
     assert_eq!(overhear(&mut a, &mut b, &first), None);
-    assert_eq!(b.payload(), Some(Codec::Pcmu.encode(1000)));
+    assert_eq!(b.payload(), Some(Law::Mu.encode(1000)));
     let next = a.datagram(PayloadType::PCMU, 160, &[2; 160]);
     let sent = overhear(&mut a, &mut b, &next).unwrap();
     let packet = Packet::parse(&sent).unwrap();
@@ -634,6 +637,24 @@ proptest! {
     }
 }
 
+#[test]
+fn g_722_and_opus_are_relayed_as_they_are_and_into_nothing_else() {
+    for (from, to, relays) in [
+        (Codec::G722, Codec::G722, true),
+        (Codec::Opus, Codec::Opus, true),
+        (Codec::G722, Codec::Pcmu, false),
+        (Codec::Pcma, Codec::Opus, false),
+    ] {
+        let [mut a, mut b] = relayed(agreed(from), agreed(to));
+        let bytes = a.datagram(a.leg.agreed.audio, 70, &[0x48, 1, 2, 3]);
+        let sent = overhear(&mut a, &mut b, &bytes);
+        assert_eq!(sent.is_some(), relays, "{from:?} to {to:?}");
+        if let Some(sent) = sent {
+            assert_eq!(Packet::parse(&sent).unwrap().payload, [0x48, 1, 2, 3]);
+        }
+    }
+}
+
 /// A key's two tones, from the sample `from` on, in packets of 20 ms.
 fn tone(codec: Codec, digit: char, from: usize) -> Vec<u8> {
     const ROWS: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
@@ -642,7 +663,7 @@ fn tone(codec: Codec, digit: char, from: usize) -> Vec<u8> {
     let (row, column) = place.filter_map(|(row, keys)| Some((row, keys.find(digit)?))).next().unwrap();
     let wave = |hz: f64, at: usize| (std::f64::consts::TAU * hz * at as f64 / 8000.0).sin();
     let sample = |at| (6000.0 * (wave(ROWS[row], at) + wave(COLUMNS[column], at))) as i16;
-    (from..from + 160).map(|at| codec.encode(sample(at))).collect()
+    (from..from + 160).map(|at| codec.law().unwrap().encode(sample(at))).collect()
 }
 
 impl Scene {
@@ -663,7 +684,7 @@ impl Scene {
                         let [high, low] = (160 * (packet as u16 + 1)).to_be_bytes();
                         self.datagram(EVENTS, begun, &[digit.event(), 10, high, low])
                     }
-                    ('.', _) => self.datagram(audio, timestamp, &[codec.encode(0); 160]),
+                    ('.', _) => self.datagram(audio, timestamp, &[codec.law().unwrap().encode(0); 160]),
                     (key, _) => self.datagram(audio, timestamp, &tone(codec, key, 160 * packet)),
                 };
                 if !hole || packet != 2 {
@@ -707,7 +728,7 @@ fn a_key_in_the_audio_cuts_the_prompt_as_an_event_does() {
     let told = scene.events().pop();
     let digit = Digit::from_char('4').unwrap();
     assert_eq!(told, Some(Happened::Key { digit, by: KeyBy::Tone, at: ms(120), cut: Some(PlayId(5)) }));
-    assert_eq!(scene.payload(), Some(Codec::Pcmu.encode(0)));
+    assert_eq!(scene.payload(), Some(Law::Mu.encode(0)));
     assert_eq!(scene.stats().keys, 1);
 }
 

@@ -119,6 +119,7 @@ pub(crate) fn agreed(remote: SocketAddr) -> Agreed {
     Agreed {
         codec: Codec::Pcmu,
         audio: PayloadType::PCMU,
+        heard: PayloadType::PCMU,
         events: Some(EVENTS),
         ptime: Ptime::USUAL,
         remote: Some(remote),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aftercall_wire::codec::Codec;
 use aftercall_wire::sip::is_token;
 use clap::Args;
 use percent_encoding::percent_decode_str;
@@ -16,6 +17,7 @@ Examples:
   aftercall dial sip:csat-survey@pbx.example --press ,2 --transport tcp --header 'X-Agent-Id: agent-001'
   aftercall dial 'sip:csat-survey@127.0.0.1?X-Agent-Id=agent-001&X-Call-Id=q2' --press 1
   aftercall dial sip:two-questions@127.0.0.1 --press 1,10 --json
+  aftercall dial sip:csat-survey@127.0.0.1 --press 1 --codec opus
 
 Exit codes:
   0  the call went as expected: a prompt was heard, the keys were pressed, something new followed, no question
@@ -51,6 +53,10 @@ pub(super) struct DialCommand {
     /// Send keys by SIP INFO
     #[arg(long)]
     info: bool,
+
+    /// Offer this codec alone: pcmu, pcma, g722 or opus [default: all of them, in this order]
+    #[arg(long, value_parser = codec)]
+    codec: Option<&'static [Codec]>,
 
     /// Who calls: the user part of our address
     #[arg(long, value_name = "USER", default_value = "dial")]
@@ -108,6 +114,7 @@ impl DialCommand {
             transport: self.transport,
             script: self.press,
             keys_by,
+            codecs: self.codec.unwrap_or(&Codec::ALL),
             // Of two of one name the first counts.
             headers: self.header.into_iter().chain(self.uri.headers).collect(),
             from_user: self.from,
@@ -120,6 +127,16 @@ impl DialCommand {
 
 fn transport(text: &str) -> Result<Transport, String> {
     text.parse().map_err(|()| "write udp or tcp".to_owned())
+}
+
+fn codec(text: &str) -> Result<&'static [Codec], String> {
+    match text.to_ascii_lowercase().as_str() {
+        "pcmu" => Ok(&[Codec::Pcmu]),
+        "pcma" => Ok(&[Codec::Pcma]),
+        "g722" => Ok(&[Codec::G722]),
+        "opus" => Ok(&[Codec::Opus]),
+        _ => Err("write pcmu, pcma, g722 or opus".to_owned()),
+    }
 }
 
 /// An address and the headers in it (RFC 3261, 19.1.1).

@@ -2,9 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aftercall_core::TenantId;
+use aftercall_wire::codec::Codec;
 use aftercall_wire::identity::Names;
 use ipnet::IpNet;
 use serde_json::Value;
@@ -20,6 +22,8 @@ pub struct Sip {
     pub listen: Vec<SipListen>,
     /// What SDP and Contact say instead of the address a call came in on.
     pub external_ip: Option<IpAddr>,
+    /// What it speaks. An answer follows the caller's order, an offer of ours this one.
+    pub codecs: Arc<[Codec]>,
     /// Whether anyone may call.
     pub open: bool,
     /// Who may call.
@@ -109,6 +113,10 @@ impl Sip {
             refuse_same(fields, listen);
         }
         let external_ip = fields.optional("external_ip", ip);
+        let codecs = fields.list("codecs", codec);
+        if let Some(codecs) = &codecs {
+            refuse_unusable(fields, codecs);
+        }
         let open = fields.required("open", flag);
         let peers = fields.tables("peers", Peer::read);
         if let Some(peers) = &peers {
@@ -122,6 +130,7 @@ impl Sip {
         Some(Self {
             listen: listen?,
             external_ip: external_ip?,
+            codecs: codecs?.into(),
             open: open?,
             peers: peers?,
             headers: headers?,
@@ -139,6 +148,22 @@ fn refuse_same(fields: &mut Fields<'_, '_>, listen: &[SipListen]) {
         if listen[index].address.port() != 0 {
             fields.fault_in("listen", index, &format!("has `{}` twice", listen[index]));
         }
+    }
+}
+
+fn codec(value: &Value) -> Result<Codec, String> {
+    let name = text(value)?;
+    let known = Codec::ALL.into_iter().find(|codec| codec.name().eq_ignore_ascii_case(&name));
+    known.ok_or_else(|| format!("is `{name}`, which is not a codec spoken here: pcmu, pcma, g722 or opus"))
+}
+
+/// A codec twice, or none at all.
+fn refuse_unusable(fields: &mut Fields<'_, '_>, codecs: &[Codec]) {
+    for (index, _) in repeated(codecs.iter()) {
+        fields.fault_in("codecs", index, &format!("has `{}` twice", codecs[index].name().to_lowercase()));
+    }
+    if codecs.is_empty() {
+        fields.fault_at("codecs", "`codecs` is empty: no call could be taken");
     }
 }
 

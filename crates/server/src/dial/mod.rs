@@ -67,6 +67,8 @@ pub struct Options {
     pub script: Script,
     /// How keys are sent.
     pub keys_by: KeysBy,
+    /// What is offered, best first.
+    pub codecs: &'static [Codec],
     /// More headers, such as `X-Call-Id`.
     pub headers: Vec<(String, String)>,
     /// The user part of our address.
@@ -90,7 +92,7 @@ pub async fn dial(options: Options, clock: Clock) -> Result<Report, String> {
     let port = socket.local_addr().map_err(|error| error.to_string())?.port();
     let (signalling, events) = start(ip, &clock).await?;
     let transport = options.transport.or(options.target.transport()).unwrap_or(Transport::Udp);
-    let offer = described(ip, port, options.keys_by);
+    let offer = described(ip, port, &options);
     let call = signalling
         .dial(Dial {
             target: options.target.clone(),
@@ -429,14 +431,14 @@ async fn resolve(target: &Target) -> Result<SocketAddr, String> {
 }
 
 /// What the phone offers. One that sends tones has no telephone events: with them agreed on, tones wait.
-fn described(address: IpAddr, port: u16, keys_by: KeysBy) -> sdp::Local<'static> {
+fn described(address: IpAddr, port: u16, options: &Options) -> sdp::Local<'static> {
     sdp::Local {
         address,
         port,
         session_id: u64::from(port),
         version: 1,
-        codecs: &Codec::ALL,
-        events: keys_by != KeysBy::Inband,
+        codecs: options.codecs,
+        events: options.keys_by != KeysBy::Inband,
         ptime_ms: sdp::PTIME_MS_DEFAULT,
         direction: Direction::SendRecv,
     }

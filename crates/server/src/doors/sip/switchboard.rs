@@ -192,7 +192,8 @@ impl Switchboard {
     /// Agrees on media and answers 200.
     fn answer(&mut self, dialog: CallKey, request: &InviteRequest) -> Result<Leg, Unanswered> {
         let port = self.media.reserve_port().map_err(|_| Unanswered::Busy)?;
-        let mut local = Local::new(request.local_ip, port.number(), dialog);
+        let codecs = Arc::clone(&self.parts.config.sip.codecs);
+        let mut local = Local::new(request.local_ip, port.number(), dialog, codecs);
         let (sdp, agreed) = match &request.sdp {
             Some(offer) => {
                 let (sdp, agreed) = negotiate::answer(offer, &mut local).map_err(|_| Unanswered::NoCommon)?;

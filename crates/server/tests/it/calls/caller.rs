@@ -8,7 +8,6 @@ use std::ops::Range;
 use std::time::Duration;
 
 use aftercall_wire::codec::Codec;
-use aftercall_wire::g711;
 use aftercall_wire::rtp::Packet;
 
 use super::sipp::{Running, Sipp};
@@ -99,10 +98,7 @@ impl<'s> Caller<'s> {
     pub(crate) fn dial(self) -> Call {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(NO_PACKET)).unwrap();
-        let (format, codec) = match self.line.codec {
-            Codec::Pcmu => (0, "PCMU"),
-            Codec::Pcma => (8, "PCMA"),
-        };
+        let (format, codec) = (self.line.codec.payload_type().number(), self.line.codec.name());
         let sipp = self
             .sipp
             .key("queue", self.queue)
@@ -383,10 +379,7 @@ impl Call {
     }
 
     fn encode(&self, sample: i16) -> u8 {
-        match self.line.codec {
-            Codec::Pcmu => g711::encode_mu_law(sample),
-            Codec::Pcma => g711::encode_a_law(sample),
-        }
+        self.line.codec.law().unwrap().encode(sample)
     }
 }
 
