@@ -471,6 +471,79 @@ mod tests {
         assert_eq!(speaker.stop(), None);
     }
 
+    fn wideband(codec: Codec) -> Agreed {
+        Agreed { codec, audio: codec.payload_type(), heard: codec.payload_type(), ..agreed(20) }
+    }
+
+    #[test]
+    fn a_prompt_waits_until_it_is_made_in_its_codec_and_then_loses_nothing() {
+        for codec in [Codec::G722, Codec::Opus] {
+            let silence = if codec == Codec::Opus { OPUS_SILENCE.to_vec() } else { vec![G722_SILENCE; 160] };
+            let (agreed, clips) = (wideband(codec), vec![clip(0x10, 4), clip(0x20, 2)]);
+            let mut speaker = Speaker::new(BEGINNING, Tick(0));
+            speaker.play(prompt(7, clips.clone()));
+            let mut buffer = [0; PACKET_MAX];
+            let first = speaker.speak(Tick(0), &agreed, &mut buffer).unwrap();
+            assert_eq!(first.wanted, clips, "{codec:?}: both are asked for");
+            assert_eq!(buffer[HEADER_BYTES..first.length], silence);
+            let second = speaker.speak(Tick(20), &agreed, &mut buffer).unwrap();
+            assert_eq!(second.wanted, [], "{codec:?}: and only once");
+            clips.iter().for_each(|clip| clip.wide().make(codec));
+            let out = run(&mut speaker, &agreed, 40..240, 20);
+            let mut expected: Vec<Vec<u8>> = clips.iter().flat_map(|clip| packets(clip, codec)).collect();
+            let end = expected.len() - 1;
+            expected.resize(out.len(), silence);
+            for (n, (packet, expected)) in out.iter().zip(expected).enumerate() {
+                assert_eq!(packet.payload, expected, "{codec:?}, packet {n}");
+                assert_eq!(packet.ended, (n == end).then_some(Played::Prompt(PlayId(7))), "{codec:?} {n}");
+                let ticks = codec.clock_hz() / 50 * (n as u32 + 2);
+                assert_eq!(packet.header.timestamp, BEGINNING.timestamp.wrapping_add(ticks));
+            }
+        }
+    }
+
+    /// A clip that is made, packet by packet.
+    fn packets(clip: &Clip, codec: Codec) -> Vec<Vec<u8>> {
+        match clip.packets() {
+            Some(packets) => (0..packets.count()).map(|n| packets.get(n).unwrap().to_vec()).collect(),
+            None => clip.bytes(codec).unwrap().chunks(160).map(<[u8]>::to_vec).collect(),
+        }
+    }
+
+    #[test]
+    fn another_codec_within_a_prompt_goes_on_in_its_place_and_in_one_stream_of_time_stamps() {
+        let speech: Vec<i16> = (0..80 * 20).map(|at| (at * 37 % 9000) as i16).collect();
+        let clip = Arc::new(Clip::from_samples(&speech));
+        [Codec::G722, Codec::Opus].iter().for_each(|&codec| clip.wide().make(codec));
+        let mut speaker = Speaker::new(BEGINNING, Tick(0));
+        speaker.play(prompt(1, vec![Arc::clone(&clip)]));
+        let mut stamps = Vec::new();
+        for (turn, codec) in
+            [Codec::Pcma, Codec::Opus, Codec::Opus, Codec::G722, Codec::Pcma].iter().enumerate()
+        {
+            let tick = 20 * turn as u64;
+            let out = run(&mut speaker, &wideband(*codec), tick..tick + 1, 1);
+            let expected = match codec {
+                Codec::Opus => clip.packets().unwrap().get(turn).unwrap(),
+                codec => &clip.bytes(*codec).unwrap()[160 * turn..160 * (turn + 1)],
+            };
+            assert_eq!(out[0].payload, expected, "{codec:?}");
+            stamps.push(out[0].header.timestamp.wrapping_sub(BEGINNING.timestamp));
+        }
+        assert_eq!(stamps, [0, 160, 160 + 960, 160 + 2 * 960, 160 + 2 * 960 + 160]);
+    }
+
+    #[test]
+    fn a_prompt_whose_opus_outlasts_its_bytes_ends_when_the_codec_changes_at_its_end() {
+        let clip = clip(0x10, 2);
+        clip.wide().make(Codec::Opus);
+        let mut speaker = Speaker::new(BEGINNING, Tick(0));
+        speaker.play(prompt(1, vec![clip]));
+        assert_eq!(run(&mut speaker, &wideband(Codec::Opus), 0..1, 1)[0].ended, None);
+        let rest = run(&mut speaker, &wideband(Codec::Pcma), 20..21, 1);
+        assert_eq!((rest[0].ended, rest[0].payload[0]), (Some(Played::Prompt(PlayId(1))), 0xd5));
+    }
+
     #[test]
     fn a_pause_leaves_a_gap_in_time_but_none_in_sequence_and_the_prompt_loses_nothing() {
         let mut speaker = Speaker::new(BEGINNING, Tick(0));

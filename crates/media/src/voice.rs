@@ -35,7 +35,7 @@ const OPUS_BITS_A_SECOND: i32 = 24_000;
 const OPUS_COMPLEXITY: i32 = 9;
 
 /// A packet of Opus that is silence: what the encoder makes of zeros.
-pub const OPUS_SILENCE: [u8; 8] = [0x48, 0x06, 0xe3, 0x79, 0xc8, 0xc9, 0x57, 0xc0];
+pub const OPUS_SILENCE: [u8; 8] = [0x48, 0x0b, 0xe4, 0x55, 0xc6, 0x74, 0xd9, 0x88];
 
 /// What G.722 silence is made of. A decoder comes to rest on it, 62 dB below full scale and without a tone.
 pub const G722_SILENCE: u8 = 0xfd;
@@ -170,4 +170,105 @@ fn opus_encoder() -> Option<OpusEncoder> {
     encoder.bitrate_bps = OPUS_BITS_A_SECOND;
     encoder.complexity = OPUS_COMPLEXITY;
     Some(encoder)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn speech(rate: u32) -> Vec<i16> {
+        let mut state = 1_u32;
+        let noise = |state: &mut u32| {
+            *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (*state >> 20) as i32 - 2048
+        };
+        let wave = |at: u32| {
+            (6000.0 * (std::f64::consts::TAU * 300.0 * f64::from(at) / f64::from(rate)).sin()) as i32
+        };
+        (0..rate / 2).map(|at| (wave(at) + noise(&mut state)) as i16).collect()
+    }
+
+    fn loudest(samples: &[i16]) -> u16 {
+        samples.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0)
+    }
+
+    fn hear(decoder: &mut Decoder, payload: &[u8]) -> Vec<i16> {
+        decoder.decode(payload, &mut [0; SAMPLES_MAX]).to_vec()
+    }
+
+    #[test]
+    fn the_silence_of_opus_is_what_its_encoder_makes_of_zeros() {
+        let mut encoder = Encoder::new(Codec::Opus);
+        let last = (0..50).map(|_| encoder.encode(&[0; OPUS_FRAME])).next_back().unwrap();
+        assert_eq!(last, OPUS_SILENCE);
+    }
+
+    #[test]
+    fn silence_is_silent_a_moment_after_speech_and_stays_so() {
+        for codec in [Codec::G722, Codec::Opus] {
+            let (mut encoder, mut decoder) = (Encoder::new(codec), Decoder::new(codec));
+            let mut spoken = 0;
+            for packet in speech(WIDE_HZ).chunks_exact(OPUS_FRAME) {
+                spoken = spoken.max(loudest(&hear(&mut decoder, &encoder.encode(packet))));
+            }
+            assert!(spoken > 4000, "{codec:?}");
+            let silence = if codec == Codec::Opus { OPUS_SILENCE.to_vec() } else { vec![G722_SILENCE; 160] };
+            for packet in 0..500 {
+                let loud = loudest(&hear(&mut decoder, &silence));
+                assert!(packet < 5 || loud < 50, "{codec:?}, packet {packet}: {loud}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_packet_is_as_long_as_what_was_said_and_a_lost_one_is_no_trouble() {
+        for codec in Codec::ALL {
+            let (mut encoder, mut decoder) = (Encoder::new(codec), Decoder::new(codec));
+            let packet = encoder.rate_hz() as usize / 50;
+            for (number, said) in speech(encoder.rate_hz()).chunks_exact(packet).enumerate() {
+                let payload = encoder.encode(said);
+                if number % 7 != 3 {
+                    assert_eq!(hear(&mut decoder, &payload).len(), 160, "{codec:?}");
+                }
+            }
+            assert_eq!(hear(&mut decoder, &[]).len(), 0, "{codec:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_payload_brings_a_decoder_down(
+            packets in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..DATAGRAM_BYTES_MAX), 1..20),
+            short in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..8), 1..20),
+        ) {
+            for codec in Codec::ALL {
+                let mut decoder = Decoder::new(codec);
+                for packet in packets.iter().chain(&short) {
+                    prop_assert!(hear(&mut decoder, packet).len() <= SAMPLES_MAX);
+                }
+                prop_assert!(!matches!(decoder.0, Hears::Opus(None)), "the decoder of Opus panicked");
+            }
+        }
+
+        #[test]
+        fn no_damage_to_real_packets_brings_the_decoder_of_opus_down(
+            damage in prop::collection::vec((0_usize..25, any::<prop::sample::Index>(), any::<u8>()), 0..40),
+        ) {
+            let mut encoder = Encoder::new(Codec::Opus);
+            let samples = speech(WIDE_HZ);
+            let mut packets: Vec<_> = samples.chunks_exact(OPUS_FRAME).map(|said| encoder.encode(said)).collect();
+            for (packet, at, byte) in damage {
+                let packet = &mut packets[packet];
+                let at = at.index(packet.len());
+                packet[at] = byte;
+            }
+            let mut decoder = Decoder::new(Codec::Opus);
+            for packet in &packets {
+                hear(&mut decoder, packet);
+            }
+            prop_assert!(matches!(decoder.0, Hears::Opus(Some(_))));
+        }
+    }
 }

@@ -51,11 +51,6 @@ impl Packets {
     pub(crate) fn count(&self) -> usize {
         self.ends.len()
     }
-
-    #[cfg(test)]
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes.len()
-    }
 }
 
 impl<T> Later<T> {
@@ -169,4 +164,57 @@ pub(crate) fn to_rate(samples: &[i16], from: u32, to: u32) -> Vec<i16> {
     let both =
         (1..=up.min(down)).rev().find(|n| up.is_multiple_of(*n) && down.is_multiple_of(*n)).unwrap_or(1);
     resample(samples, up / both, down / both)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tone(hz: u32, ms: u32) -> Box<[i16]> {
+        let wave = |at: u32| (std::f64::consts::TAU * 440.0 * f64::from(at) / f64::from(hz)).sin();
+        (0..hz / 1000 * ms).map(|at| (8000.0 * wave(at)) as i16).collect()
+    }
+
+    #[test]
+    fn every_source_is_as_long_as_the_prompt_in_both_codecs() {
+        for (source, length) in [
+            (Source::Samples(tone(8000, 110), 8000), 880),
+            (Source::Samples(tone(16_000, 110), 16_000), 880),
+            (Source::Samples(Box::default(), 16_000), 0),
+            (Source::Program(b"no WAV file"), 80),
+        ] {
+            let wide = Wide::new(source, length);
+            assert_eq!((wide.g722(), wide.opus().is_none()), (None, true));
+            wide.make(Codec::G722);
+            wide.make(Codec::Opus);
+            assert_eq!(wide.g722().map(<[u8]>::len), Some(length));
+            let packets = wide.opus().unwrap();
+            // 6.5 ms are held back by the encoder: they are in the packets too.
+            assert_eq!(packets.count(), (2 * length + 104).div_ceil(OPUS_FRAME), "{length}");
+            assert!((0..packets.count()).all(|n| packets.get(n).is_some_and(|packet| !packet.is_empty())));
+            assert!(packets.get(packets.count()).is_none());
+        }
+    }
+
+    #[test]
+    fn each_codec_is_asked_for_once_and_g_711_never() {
+        let wide = Wide::new(Source::Samples(tone(8000, 20), 8000), 160);
+        assert_eq!(
+            (wide.ask(Codec::Opus), wide.ask(Codec::Opus), wide.ask(Codec::G722)),
+            (true, false, true)
+        );
+        wide.ask_again(Codec::Opus);
+        assert!(wide.ask(Codec::Opus));
+        assert!(!wide.ask(Codec::Pcmu));
+    }
+
+    #[test]
+    fn what_cannot_be_encoded_is_silence_of_the_same_length() {
+        let wide = Wide::new(Source::Samples(tone(8000, 60), 8000), 480);
+        wide.silence(Codec::G722);
+        wide.silence(Codec::Opus);
+        assert_eq!(wide.g722(), Some(&[G722_SILENCE; 480][..]));
+        let packets = wide.opus().unwrap();
+        assert_eq!((packets.count(), packets.get(2)), (3, Some(&OPUS_SILENCE[..])));
+    }
 }
