@@ -53,3 +53,39 @@ fn work(queue: &Receiver<Order>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn clip() -> Arc<Clip> {
+        Arc::new(Clip::tone(440, Duration::from_millis(40)))
+    }
+
+    #[test]
+    fn what_finds_no_room_may_be_ordered_again() {
+        let (orders, _queue) = sync_channel(1);
+        let workshop = Workshop { orders };
+        let [taken, refused] = [clip(), clip()];
+        for clip in [&taken, &refused] {
+            assert!(clip.wide().ask(Codec::Opus));
+            workshop.order(Arc::clone(clip), Codec::Opus);
+        }
+        assert!(!taken.wide().ask(Codec::Opus));
+        assert!(refused.wide().ask(Codec::Opus));
+    }
+
+    #[test]
+    fn what_is_ordered_is_made_and_the_work_ends_with_the_last_who_may_order() {
+        let (orders, queue) = sync_channel(2);
+        let workshop = Workshop { orders };
+        let clip = clip();
+        workshop.order(Arc::clone(&clip), Codec::G722);
+        workshop.order(Arc::clone(&clip), Codec::Opus);
+        drop(workshop);
+        work(&queue);
+        assert!(clip.wide().g722().is_some() && clip.wide().opus().is_some());
+    }
+}

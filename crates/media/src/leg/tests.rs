@@ -638,6 +638,45 @@ proptest! {
 }
 
 #[test]
+fn what_was_overtaken_is_recorded_but_of_a_codec_with_a_memory() {
+    for (codec, heard) in [(Codec::Pcma, true), (Codec::G722, false), (Codec::Opus, false)] {
+        let mut scene = Scene::new(agreed(codec));
+        scene.leg.record(RecordOrder { beep: false, ..ORDER }, &beep(), ms(0));
+        let mut encoder = crate::Encoder::new(codec);
+        let loud: Vec<i16> =
+            (0..encoder.rate_hz() / 50).map(|at| if at % 20 < 10 { 9000 } else { -9000 }).collect();
+        let mut packets: Vec<_> = (0..10)
+            .map(|number| {
+                let payload = encoder.encode(&loud);
+                scene.datagram(codec.payload_type(), codec.clock_hz() / 50 * number, &payload)
+            })
+            .collect();
+        packets.swap(5, 6);
+        packets.iter().for_each(|packet| scene.hear(packet));
+        scene.leg.stop_recording(RecordEnd::Stopped, ms(200));
+        let samples = recording(scene.events()).unwrap().samples;
+        assert_eq!(samples.len(), 1600, "{codec:?}");
+        let loudest = |packet: usize| samples[160 * packet..160 * (packet + 1)].iter().max().copied();
+        assert!(loudest(4) > Some(4000) && loudest(6) > Some(4000), "{codec:?}");
+        assert_eq!(loudest(5) > Some(4000), heard, "{codec:?}");
+    }
+}
+
+#[test]
+fn a_peer_who_changes_codec_within_a_comment_is_decoded_by_the_one_it_names() {
+    let mut scene = Scene::new(agreed(Codec::Pcmu));
+    scene.leg.record(RecordOrder { beep: false, ..ORDER }, &beep(), ms(0));
+    for (number, law) in [(PayloadType::PCMU, Law::Mu), (PayloadType::PCMA, Law::A)] {
+        let bytes = scene.datagram(number, 8 * scene.now as u32, &[law.encode(8000); 160]);
+        scene.hear(&bytes);
+        scene.visit();
+    }
+    scene.leg.stop_recording(RecordEnd::Stopped, ms(40));
+    let samples = recording(scene.events()).unwrap().samples;
+    assert!(samples.len() == 320 && samples.iter().all(|sample| (7800..8200).contains(sample)));
+}
+
+#[test]
 fn g_722_and_opus_are_relayed_as_they_are_and_into_nothing_else() {
     for (from, to, relays) in [
         (Codec::G722, Codec::G722, true),
@@ -668,7 +707,7 @@ fn tone(codec: Codec, digit: char, from: usize) -> Vec<u8> {
 
 impl Scene {
     /// The peer's stream in a line: `.` 100 ms of silence, a key 100 ms of its tones, `-` 20 ms in the midst of
-    /// what follows never come, `e` and a key 100 ms of a telephone event.
+    /// what follows never come, `_` 100 ms that never come, `e` and a key 100 ms of a telephone event.
     fn transcript(&mut self, line: &str) {
         let mut steps = line.chars();
         while let Some(step) = steps.next() {
@@ -684,10 +723,10 @@ impl Scene {
                         let [high, low] = (160 * (packet as u16 + 1)).to_be_bytes();
                         self.datagram(EVENTS, begun, &[digit.event(), 10, high, low])
                     }
-                    ('.', _) => self.datagram(audio, timestamp, &[codec.law().unwrap().encode(0); 160]),
+                    ('.' | '_', _) => self.datagram(audio, timestamp, &[codec.law().unwrap().encode(0); 160]),
                     (key, _) => self.datagram(audio, timestamp, &tone(codec, key, 160 * packet)),
                 };
-                if !hole || packet != 2 {
+                if step != '_' && !(hole && packet == 2) {
                     self.hear(&bytes);
                 }
                 self.visit();
@@ -712,6 +751,7 @@ fn keys_are_heard_in_the_audio_where_nothing_else_tells_them_and_each_press_once
         ("keys typed, then their events", both, wait.clone() + "1.0.e1.e0.e0.", "100"),
         ("the same key, long after", both, wait.clone() + "1." + &wait + "e1.", "11"),
         ("a packet is lost within the tones", none, "..1-11..".into(), "1"),
+        ("what lay between two presses is lost", none, "..1_1..".into(), "11"),
         ("a packet is lost between two presses", none, "..1-.1..".into(), "11"),
     ] {
         let mut scene = Scene::new(agreed);
