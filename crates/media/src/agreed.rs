@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use aftercall_wire::rtp::PayloadType;
 
-use crate::decimate::TELEPHONE_HZ;
+use crate::resample::TELEPHONE_HZ;
 use aftercall_wire::codec::Codec;
 use aftercall_wire::sdp::Direction;
 

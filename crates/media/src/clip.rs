@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::decimate::TELEPHONE_HZ;
+use crate::resample::TELEPHONE_HZ;
 use crate::voice::WIDE_HZ;
 use crate::wide::{Packets, Source, Wide, to_rate};
 use aftercall_wire::codec::Codec;

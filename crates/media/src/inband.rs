@@ -6,8 +6,8 @@ use aftercall_wire::digit::Digit;
 use aftercall_wire::dtmf::Detector;
 use aftercall_wire::rtp::timestamp_after;
 
-use crate::decimate::TELEPHONE_HZ;
 use crate::reception::Order;
+use crate::resample::TELEPHONE_HZ;
 
 /// Keys remembered as heard in the audio: as many as somebody types until the first of them is told another
 /// way.

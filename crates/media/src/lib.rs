@@ -14,7 +14,6 @@
 
 mod agreed;
 mod clip;
-mod decimate;
 mod engine;
 mod event;
 mod inband;
@@ -23,6 +22,7 @@ mod leg;
 mod port;
 mod reception;
 mod record;
+mod resample;
 mod slab;
 mod speaker;
 mod sys;

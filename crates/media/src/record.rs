@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use aftercall_wire::rtp::timestamp_after;
 
-use crate::decimate::TELEPHONE_HZ;
 use crate::inband::Timed;
 use crate::reception::Order;
+use crate::resample::TELEPHONE_HZ;
 
 /// The longest recording. Two minutes at 8,000 samples of two bytes a second are 1.9 MB for each leg that
 /// records.

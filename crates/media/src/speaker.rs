@@ -13,8 +13,8 @@ use aftercall_wire::rtp::{HEADER_BYTES, Header, PayloadType, sequence_after, tim
 
 use crate::agreed::{Agreed, Ptime};
 use crate::clip::Clip;
-use crate::decimate::TELEPHONE_HZ;
 use crate::event::{OnKey, PlayId};
+use crate::resample::TELEPHONE_HZ;
 use crate::voice::{G722_SILENCE, OPUS_SILENCE};
 use crate::wheel::Tick;
 use aftercall_wire::codec::Codec;

@@ -125,7 +125,7 @@ impl Encoder {
     #[must_use]
     pub fn rate_hz(&self) -> u32 {
         match self.0 {
-            Says::Law(_) => crate::decimate::TELEPHONE_HZ,
+            Says::Law(_) => crate::resample::TELEPHONE_HZ,
             Says::G722(_) | Says::Opus(_) => WIDE_HZ,
         }
     }

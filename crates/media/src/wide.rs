@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use aftercall_wire::codec::Codec;
 
-use crate::decimate::{TELEPHONE_HZ, resample};
+use crate::resample::{TELEPHONE_HZ, resample};
 use crate::voice::{Encoder, G722_SILENCE, OPUS_FRAME, OPUS_SILENCE, WIDE_HZ};
 
 /// Where the samples are until they are wanted.

@@ -88,6 +88,16 @@ fn a_prompt_that_arrives_is_the_one_that_was_recorded() {
     }
 }
 
+/// Returns when the tone before a recording is over, which is when one speaks.
+fn hear_the_beep(peer: &Peer, codec: Codec) {
+    let mut decoder = Decoder::new(codec);
+    let mut loudest = || {
+        decode(&mut decoder, &peer.get().payload).iter().map(|sample| sample.unsigned_abs()).max().unwrap()
+    };
+    let began = (0..200).find(|_| loudest() > 5000);
+    assert!(began.is_some() && (0..200).any(|_| loudest() < 500), "{codec:?}");
+}
+
 #[test]
 fn a_comment_is_recorded_as_it_was_said() {
     let order =
@@ -97,6 +107,7 @@ fn a_comment_is_recorded_as_it_was_said() {
         let (stage, mut peer) = (Stage::new(), Peer::new());
         let (leg, port) = open(&stage, &peer, codec);
         leg.record_start(order).unwrap();
+        hear_the_beep(&peer, codec);
         let mut encoder = Encoder::new(codec);
         let samples = if encoder.rate_hz() == 8000 { narrow(&wide) } else { wide.clone() };
         for packet in samples.chunks_exact(encoder.rate_hz() as usize / 50) {
