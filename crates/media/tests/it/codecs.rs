@@ -101,7 +101,7 @@ fn hear_the_beep(peer: &Peer, codec: Codec) {
 #[test]
 fn a_comment_is_recorded_as_it_was_said() {
     let order =
-        RecordOrder { beep: false, longest: Duration::from_secs(60), silence_after: Duration::from_secs(30) };
+        RecordOrder { beep: true, longest: Duration::from_secs(60), silence_after: Duration::from_secs(30) };
     let wide = said();
     for (codec, least) in ALIKE {
         let (stage, mut peer) = (Stage::new(), Peer::new());
