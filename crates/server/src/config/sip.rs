@@ -163,7 +163,7 @@ fn refuse_unusable(fields: &mut Fields<'_, '_>, codecs: &[Codec]) {
         fields.fault_in("codecs", index, &format!("has `{}` twice", codecs[index].name().to_lowercase()));
     }
     if codecs.is_empty() {
-        fields.fault_at("codecs", "`codecs` is empty: no call could be taken");
+        fields.fault_at("codecs", "is empty: no call could be taken");
     }
 }
 
