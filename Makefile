@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test lint prompts bench dtmf mutants
+.PHONY: help run test lint prompts bench dtmf codecs mutants
 
 ARGS ?=
 
@@ -23,6 +23,9 @@ bench: ## what a call costs, next to the kernel alone (ARGS="--quick" in two min
 
 dtmf: ## the in-band DTMF detector over 5.4 hours of audio (ARGS="-v" names what fails)
 	@scripts/dtmf $(ARGS)
+
+codecs: ## our G.722 and Opus heard by the decoders of others, and what they cost
+	@scripts/codecs
 
 mutants: ## mutate core and see which tests notice (needs cargo-mutants)
 	@scripts/mutants $(ARGS)

@@ -4,17 +4,19 @@ use std::net::SocketAddr;
 
 use aftercall_wire::rtp::PayloadType;
 
-use crate::decimate::TELEPHONE_HZ;
+use crate::resample::TELEPHONE_HZ;
 use aftercall_wire::codec::Codec;
 use aftercall_wire::sdp::Direction;
 
 /// What the SDP agreed for a leg.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Agreed {
-    /// Our voice, and the peer's. The peer may also send the other codec under its static number (RFC 3551).
+    /// Our voice, and the peer's. The peer may also send another codec under its static number (RFC 3551).
     pub codec: Codec,
-    /// The number of `codec`.
+    /// The number of `codec` in what we send.
     pub audio: PayloadType,
+    /// Its number in what the peer sends, which may also use the other one.
+    pub heard: PayloadType,
     /// The number of telephone events, where the peer has them.
     pub events: Option<PayloadType>,
     /// How much audio we send in each packet.
@@ -50,7 +52,7 @@ impl Ptime {
         self.0 as u64
     }
 
-    /// Samples, and so bytes, in a packet.
+    /// Samples of the telephone's rate in a packet, and so bytes, but for Opus.
     #[must_use]
     pub const fn samples(self) -> usize {
         self.0 as usize * (TELEPHONE_HZ as usize / 1000)
@@ -76,10 +78,11 @@ impl Agreed {
 
     pub(crate) fn kind(&self, payload_type: PayloadType) -> Kind {
         match payload_type {
-            audio if audio == self.audio => Kind::Audio(self.codec),
+            audio if audio == self.audio || audio == self.heard => Kind::Audio(self.codec),
             events if Some(events) == self.events => Kind::Events,
             PayloadType::PCMU => Kind::Audio(Codec::Pcmu),
             PayloadType::PCMA => Kind::Audio(Codec::Pcma),
+            PayloadType::G722 => Kind::Audio(Codec::G722),
             other if other.number() == COMFORT_NOISE => Kind::Noise,
             _ => Kind::Unknown,
         }
@@ -107,11 +110,13 @@ mod tests {
         let agreed = Agreed {
             codec: Codec::Pcma,
             audio: PayloadType::PCMA,
+            heard: PayloadType::PCMA,
             events: Some(dynamic(101)),
             ptime: Ptime::USUAL,
             remote: None,
             direction: Direction::SendRecv,
         };
+        let opus = Agreed { codec: Codec::Opus, audio: dynamic(96), heard: dynamic(111), ..agreed };
         let odd = Agreed { audio: dynamic(96), events: Some(dynamic(0)), ..agreed };
         for (agreed, number, kind) in [
             (agreed, 8, Kind::Audio(Codec::Pcma)),
@@ -123,6 +128,9 @@ mod tests {
             (odd, 96, Kind::Audio(Codec::Pcma)),
             (odd, 0, Kind::Events),
             (odd, 101, Kind::Unknown),
+            (agreed, 9, Kind::Audio(Codec::G722)),
+            (opus, 111, Kind::Audio(Codec::Opus)),
+            (opus, 96, Kind::Audio(Codec::Opus)),
         ] {
             assert_eq!(agreed.kind(dynamic(number)), kind, "{number}");
         }

@@ -1,14 +1,19 @@
-//! A prompt, made ready once: read, brought to the telephone's rate, and encoded for both codecs.
+//! A prompt, made ready once: read, brought to the telephone's rate, and encoded as G.711; as G.722 and Opus
+//! when that is first wanted ([`crate::wide`]).
 
 use std::f64::consts::PI;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::decimate::{TELEPHONE_HZ, decimate};
+use crate::resample::TELEPHONE_HZ;
+use crate::voice::WIDE_HZ;
+use crate::wide::{Packets, Source, Wide, to_rate};
 use aftercall_wire::codec::Codec;
+use aftercall_wire::g711::Law;
 
-/// The longest clip: ten minutes, 4.8 MB in each codec and 58 MB while a 48 kHz recording is being read.
+/// The longest clip: ten minutes, 4.8 MB in each codec (of Opus 1.8), 19 MB of what the others are made of, and
+/// 58 MB while a 48 kHz recording is being read.
 pub const CLIP_MAX: Duration = Duration::from_secs(600);
 
 /// Clips end on whole 10 ms, so that packets of 10 ms are full.
@@ -20,11 +25,11 @@ const TONE_AMPLITUDE: f64 = 10_362.0;
 /// A tone rises and falls this long, in samples: 5 ms, so that it does not click.
 const TONE_RAMP: usize = 40;
 
-/// Audio of the telephone's rate, encoded as PCMU and as PCMA. Share it by `Arc`.
-#[derive(Clone, PartialEq, Eq)]
+/// Audio that can be played in every codec. Share it by `Arc`.
 pub struct Clip {
     pcmu: Box<[u8]>,
     pcma: Box<[u8]>,
+    wide: Wide,
 }
 
 /// Why a file is not a clip. The text names the file, the fault and the remedy.
@@ -82,39 +87,33 @@ impl Clip {
     /// # Errors
     /// What is wrong with the bytes, and how to convert them.
     pub fn read(wav: impl Read) -> Result<Self, ClipFault> {
-        let mut reader = hound::WavReader::new(wav)?;
-        let spec = reader.spec();
-        if !matches!(spec.sample_rate, 8000 | 16_000 | 24_000 | 32_000 | 48_000) {
-            return Err(ClipFault::Rate(spec.sample_rate));
-        }
-        if spec.bits_per_sample != 16 || spec.sample_format != hound::SampleFormat::Int {
-            return Err(ClipFault::Format);
-        }
-        if !matches!(spec.channels, 1 | 2) {
-            return Err(ClipFault::Channels(spec.channels));
-        }
-        if u64::from(reader.duration()) > u64::from(spec.sample_rate) * CLIP_MAX.as_secs() {
-            return Err(ClipFault::TooLong);
-        }
-        let samples = reader.samples::<i16>().collect::<Result<Vec<i16>, _>>()?;
-        if samples.is_empty() {
-            return Err(ClipFault::Empty);
-        }
-        let mono: Vec<i16> = match spec.channels {
-            1 => samples,
-            _ => samples.chunks_exact(2).map(|pair| i16::midpoint(pair[0], pair[1])).collect(),
-        };
-        Ok(Self::from_samples(&decimate(&mono, (spec.sample_rate / TELEPHONE_HZ) as usize)))
+        let (samples, hz) = mono(wav)?;
+        let wide = to_rate(&samples, hz, hz.min(WIDE_HZ));
+        Ok(Self::new(&to_rate(&samples, hz, TELEPHONE_HZ), Source::Samples(wide.into(), hz.min(WIDE_HZ))))
+    }
+
+    /// Reads WAV bytes that are part of the program. Nothing of them is kept in memory but what is played.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read) has them.
+    pub fn of_program(wav: &'static [u8]) -> Result<Self, ClipFault> {
+        let (samples, hz) = mono(wav)?;
+        Ok(Self::new(&to_rate(&samples, hz, TELEPHONE_HZ), Source::Program(wav)))
     }
 
     /// Takes 8,000 samples a second, filled up with silence to whole 10 ms.
     #[must_use]
     pub fn from_samples(samples: &[i16]) -> Self {
-        let whole = samples.len().next_multiple_of(GRAIN);
-        let padded = || samples.iter().copied().chain(std::iter::repeat(0)).take(whole);
+        Self::new(samples, Source::Samples(samples.into(), TELEPHONE_HZ))
+    }
+
+    fn new(narrow: &[i16], source: Source) -> Self {
+        let whole = narrow.len().next_multiple_of(GRAIN);
+        let padded = || narrow.iter().copied().chain(std::iter::repeat(0)).take(whole);
         Self {
-            pcmu: padded().map(|sample| Codec::Pcmu.encode(sample)).collect(),
-            pcma: padded().map(|sample| Codec::Pcma.encode(sample)).collect(),
+            pcmu: padded().map(|sample| Law::Mu.encode(sample)).collect(),
+            pcma: padded().map(|sample| Law::A.encode(sample)).collect(),
+            wide: Wide::new(source, whole),
         }
     }
 
@@ -145,13 +144,61 @@ impl Clip {
         Duration::from_millis(self.pcmu.len() as u64 * 1000 / u64::from(TELEPHONE_HZ))
     }
 
-    /// The payload bytes, one a sample.
-    pub(crate) fn encoded(&self, codec: Codec) -> &[u8] {
+    /// The payload bytes, one a sample of the telephone's rate; `None` while they are not made, and of Opus.
+    pub(crate) fn bytes(&self, codec: Codec) -> Option<&[u8]> {
         match codec {
-            Codec::Pcmu => &self.pcmu,
-            Codec::Pcma => &self.pcma,
+            Codec::Pcmu => Some(&self.pcmu),
+            Codec::Pcma => Some(&self.pcma),
+            Codec::G722 => self.wide.g722(),
+            Codec::Opus => None,
         }
     }
+
+    /// The packets of Opus; `None` while they are not made.
+    pub(crate) fn packets(&self) -> Option<&Packets> {
+        self.wide.opus()
+    }
+
+    /// What takes a while to make.
+    pub(crate) fn wide(&self) -> &Wide {
+        &self.wide
+    }
+}
+
+/// Only what is heard is compared.
+impl PartialEq for Clip {
+    fn eq(&self, other: &Self) -> bool {
+        self.pcmu == other.pcmu && self.pcma == other.pcma
+    }
+}
+
+impl Eq for Clip {}
+
+/// One channel of a WAV file, and its sample rate.
+pub(crate) fn mono(wav: impl Read) -> Result<(Vec<i16>, u32), ClipFault> {
+    let mut reader = hound::WavReader::new(wav)?;
+    let spec = reader.spec();
+    if !matches!(spec.sample_rate, 8000 | 16_000 | 24_000 | 32_000 | 48_000) {
+        return Err(ClipFault::Rate(spec.sample_rate));
+    }
+    if spec.bits_per_sample != 16 || spec.sample_format != hound::SampleFormat::Int {
+        return Err(ClipFault::Format);
+    }
+    if !matches!(spec.channels, 1 | 2) {
+        return Err(ClipFault::Channels(spec.channels));
+    }
+    if u64::from(reader.duration()) > u64::from(spec.sample_rate) * CLIP_MAX.as_secs() {
+        return Err(ClipFault::TooLong);
+    }
+    let samples = reader.samples::<i16>().collect::<Result<Vec<i16>, _>>()?;
+    if samples.is_empty() {
+        return Err(ClipFault::Empty);
+    }
+    let samples = match spec.channels {
+        1 => samples,
+        _ => samples.chunks_exact(2).map(|pair| i16::midpoint(pair[0], pair[1])).collect(),
+    };
+    Ok((samples, spec.sample_rate))
 }
 
 impl std::fmt::Debug for Clip {
@@ -182,7 +229,7 @@ mod tests {
     }
 
     fn heard(clip: &Clip, codec: Codec) -> Vec<i16> {
-        clip.encoded(codec).iter().map(|&byte| codec.decode(byte)).collect()
+        clip.bytes(codec).unwrap().iter().map(|&byte| codec.law().unwrap().decode(byte)).collect()
     }
 
     #[test]
@@ -214,8 +261,8 @@ mod tests {
     fn lengths_are_filled_up_to_whole_ten_milliseconds_with_silence() {
         let clip = Clip::from_samples(&[5000; 81]);
         assert_eq!(clip.length(), Duration::from_millis(20));
-        assert_eq!(clip.encoded(Codec::Pcmu)[81..], [0xff; 79]);
-        assert_eq!(clip.encoded(Codec::Pcma)[81..], [0xd5; 79]);
+        assert_eq!(clip.bytes(Codec::Pcmu).unwrap()[81..], [0xff; 79]);
+        assert_eq!(clip.bytes(Codec::Pcma).unwrap()[81..], [0xd5; 79]);
         assert_eq!(Clip::from_samples(&[]).length(), Duration::ZERO);
     }
 

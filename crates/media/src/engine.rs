@@ -10,11 +10,13 @@ use std::{io, thread};
 use crate::agreed::Agreed;
 use crate::clip::Clip;
 use crate::event::{Event, LegId, OnKey, PlayId};
+use crate::leg::Pauses;
 use crate::port::{NoPort, Port, PortRange, Ports};
 use crate::record::RecordOrder;
 use crate::speaker::Beginning;
 use crate::sys;
 use crate::thread::{Board, COMMANDS_MAX, Command, Given, LEGS_MAX, Sink, Worker};
+use crate::workshop::Workshop;
 
 /// The most clips of one [`LegHandle::play`]: "you rated", a number and its label, in a few languages.
 pub const CLIPS_MAX: usize = 64;
@@ -39,14 +41,18 @@ pub struct Config {
     pub threads: usize,
     /// How long a peer who may send may be silent before that is told.
     pub rtp_silence_after: Duration,
+    /// Where telephone events were agreed on, how long none may come before keys are listened for in the
+    /// audio, too. Where they were not, keys are listened for from the beginning.
+    pub inband_after: Duration,
 }
 
 impl Config {
-    /// One thread on every IPv4 address, and half a minute of silence.
+    /// One thread on every IPv4 address, half a minute of silence, and ten seconds without telephone events.
     #[must_use]
     pub fn new(ports: PortRange) -> Self {
         let bind = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        Self { bind, ports, threads: 1, rtp_silence_after: Duration::from_secs(30) }
+        let (rtp_silence_after, inband_after) = (Duration::from_secs(30), Duration::from_secs(10));
+        Self { bind, ports, threads: 1, rtp_silence_after, inband_after }
     }
 }
 
@@ -130,6 +136,8 @@ impl Engine {
     ) -> io::Result<Self> {
         let sink: Sink = Arc::new(sink);
         let beep = Arc::new(Clip::tone(BEEP_HERTZ, BEEP_LENGTH));
+        let pauses = Pauses::new(config.rtp_silence_after, config.inband_after);
+        let workshop = Workshop::start()?;
         let start = |number: usize| {
             let (commands, queue) = sync_channel(COMMANDS_MAX);
             let board = Arc::new(Board::default());
@@ -137,8 +145,9 @@ impl Engine {
                 commands: queue,
                 sink: Arc::clone(&sink),
                 board: Arc::clone(&board),
-                rtp_silence_after: config.rtp_silence_after,
+                pauses,
                 beep: Arc::clone(&beep),
+                workshop: workshop.clone(),
             });
             thread::Builder::new().name(format!("rtp-{number}")).spawn(move || worker.run())?;
             Ok(Hand { commands, board })
@@ -277,8 +286,16 @@ impl LegHandle {
         self.hand.order(Command::StopRecording { leg: self.id })
     }
 
-    /// Sends what each of the two hears to the other, audio and keys, in the codec that it has there. Keys
-    /// are told as ever, and a prompt played on one of them goes before what it would be sent.
+    /// Keys come another way, by SIP INFO: from now on they are not listened for in the audio.
+    ///
+    /// # Errors
+    /// Nothing changes then.
+    pub fn ignore_tones(&self) -> Result<(), Refused> {
+        self.hand.order(Command::IgnoreTones { leg: self.id })
+    }
+
+    /// Sends what each of the two hears to the other, audio and keys, in the codec that it has there; G.722 and
+    /// Opus only to a leg that has the same. Keys are told as ever, and a prompt played on one of them goes before what it would be sent.
     ///
     /// # Errors
     /// Nothing changes then.

@@ -24,6 +24,15 @@ pub enum OnKey {
     Cut,
 }
 
+/// How a key was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyBy {
+    /// By a telephone event (RFC 4733).
+    Event,
+    /// By its two tones in the audio (ITU-T Q.23).
+    Tone,
+}
+
 /// Something that happened on a leg.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -41,10 +50,13 @@ pub enum Happened {
         /// When it came.
         at: Duration,
     },
-    /// A key was pressed; told at the first packet that says so.
+    /// A key was pressed; told at the first packet that says so, and once: one that is told in both ways is
+    /// told as a tone.
     Key {
         /// Which.
         digit: Digit,
+        /// How it was told.
+        by: KeyBy,
         /// When that packet came.
         at: Duration,
         /// What it cut ([`OnKey::Cut`]): nothing more of it is sent, and its end is not told.

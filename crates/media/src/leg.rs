@@ -6,17 +6,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aftercall_wire::digit::Digit;
 use aftercall_wire::rtp::{HEADER_BYTES, Packet};
 use aftercall_wire::telephone_event::Receiver;
 
 use crate::agreed::{Agreed, Kind};
 use crate::clip::Clip;
-use crate::event::{Happened, LegId, OnKey, PlayId, Stats};
+use crate::event::{Happened, KeyBy, LegId, OnKey, PlayId, Stats};
+use crate::inband::{Inband, Timed};
 use crate::latch::Latch;
 use crate::reception::{Order, Reception};
 use crate::record::{RecordEnd, RecordOrder, Take};
-use crate::speaker::{Beginning, PACKET_MAX, Played, Playing, Source, Speaker};
-use crate::sys::DATAGRAM_BYTES_MAX;
+use crate::speaker::{Beginning, PACKET_MAX, Played, Playing, Source, Speaker, Spoken};
+use crate::voice::{Decoder, SAMPLES_MAX};
 use crate::wheel::{Step, TURN_MS, Tick};
 use aftercall_wire::codec::Codec;
 
@@ -33,12 +35,15 @@ pub const EVENTS_WAITING_MAX: usize = 2 * KEYS_WAITING_MAX;
 #[derive(Debug)]
 pub(crate) struct Leg {
     agreed: Agreed,
-    rtp_silence_after: Duration,
+    pauses: Pauses,
     latch: Latch,
     speaker: Speaker,
     reception: Reception,
     /// Apart: it is larger than all the rest, and most packets are no keys.
     keys: Option<Box<Receiver>>,
+    inband: Inband,
+    /// What the peer's audio is decoded with, where that is wanted.
+    ear: Option<Box<Ear>>,
     recorder: Recorder,
     partner: Option<LegId>,
     /// When something of the peer came last, or when we began to wait for it.
@@ -47,6 +52,37 @@ pub(crate) struct Leg {
     first_told: bool,
     stats: Stats,
     events: VecDeque<Happened>,
+}
+
+/// How long a leg waits for what does not come, in milliseconds: every leg holds it, and legs are to be small.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pauses {
+    /// For any packet of a peer who may send, before that is told.
+    rtp_silence_ms: u32,
+    /// For a telephone event, where they were agreed on, before keys are listened for in the audio.
+    inband_ms: u32,
+}
+
+impl Pauses {
+    pub(crate) fn new(rtp_silence: Duration, inband: Duration) -> Self {
+        let ms = |pause: Duration| u32::try_from(pause.as_millis()).unwrap_or(u32::MAX);
+        Self { rtp_silence_ms: ms(rtp_silence), inband_ms: ms(inband) }
+    }
+
+    fn rtp_silence(self) -> Duration {
+        Duration::from_millis(self.rtp_silence_ms.into())
+    }
+
+    fn inband(self) -> Duration {
+        Duration::from_millis(self.inband_ms.into())
+    }
+}
+
+/// A decoder, and whose it is.
+#[derive(Debug)]
+struct Ear {
+    codec: Codec,
+    decoder: Decoder,
 }
 
 #[derive(Debug)]
@@ -65,21 +101,23 @@ pub(crate) struct Overheard<'a> {
 }
 
 impl Leg {
-    /// A leg that watches for RTP silence after `rtp_silence_after`.
+    /// A leg that has these pauses.
     pub(crate) fn new(
         agreed: Agreed,
-        rtp_silence_after: Duration,
+        pauses: Pauses,
         beginning: Beginning,
         tick: Tick,
         now: Duration,
     ) -> Self {
         Self {
             agreed,
-            rtp_silence_after,
+            pauses,
             latch: Latch::new(agreed.named_remote()),
             speaker: Speaker::new(beginning, tick),
             reception: Reception::default(),
             keys: receiver(&agreed),
+            inband: Inband::new(agreed.events.is_some(), pauses.inband(), now),
+            ear: None,
             recorder: Recorder::Idle,
             partner: None,
             alive: now,
@@ -95,6 +133,9 @@ impl Leg {
         self.latch.rename(agreed.named_remote());
         if agreed.events != self.agreed.events {
             self.keys = receiver(&agreed);
+        }
+        if agreed.events.is_some() != self.agreed.events.is_some() {
+            self.inband = Inband::new(agreed.events.is_some(), self.pauses.inband(), now);
         }
         if agreed.direction.sends() && agreed.direction != self.agreed.direction {
             self.alive = now;
@@ -141,6 +182,11 @@ impl Leg {
             Recorder::Taking(take) => *take,
         };
         self.tell(Happened::Recorded { recording: take.finish(end) });
+    }
+
+    /// Keys come another way than in the RTP: they are not listened for in the audio any more.
+    pub(crate) fn ignore_tones(&mut self) {
+        self.inband.stop();
     }
 
     /// Sends on what the peer of `partner` sends, from now on.
@@ -218,19 +264,19 @@ impl Leg {
         body.copy_from_slice(payload);
         let (payload_type, samples) = match heard.kind {
             Kind::Audio(codec) => {
-                transcode(codec, self.agreed.codec, body);
-                (self.agreed.audio, u32::try_from(payload.len()).ok()?)
+                transcode(codec, self.agreed.codec, body)?;
+                (self.agreed.audio, lasts(codec, payload)?)
             }
             Kind::Events => (self.agreed.events?, 0),
             Kind::Noise | Kind::Unknown => return None,
         };
         let source = Source { header: heard.packet.header, begins: heard.begins, samples };
-        self.speaker.relay(tick, &source, payload_type, out);
+        self.speaker.relay(tick, &source, &self.agreed, payload_type, out);
         Some(HEADER_BYTES + payload.len())
     }
 
-    /// The packet that is due at `tick`: its length in `out`.
-    pub(crate) fn speak(&mut self, tick: Tick, now: Duration, out: &mut [u8; PACKET_MAX]) -> Option<usize> {
+    /// The packet that is due at `tick`, in `out`.
+    pub(crate) fn speak(&mut self, tick: Tick, now: Duration, out: &mut [u8; PACKET_MAX]) -> Option<Spoken> {
         let relaying = self.partner.is_some() && !self.speaker.is_playing();
         if relaying || !self.may_send() {
             self.speaker.pause();
@@ -242,7 +288,12 @@ impl Leg {
             Some(Played::Beep) => self.take(now),
             None => {}
         }
-        Some(spoken.length)
+        Some(spoken)
+    }
+
+    /// What is spoken.
+    pub(crate) fn codec(&self) -> Codec {
+        self.agreed.codec
     }
 
     /// Whether the packet went out.
@@ -263,7 +314,7 @@ impl Leg {
     /// Looks at what passes with time: the peer's silence, the recording's end, the latch.
     pub(crate) fn watch(&mut self, now: Duration) {
         self.latch.tick(now);
-        let silent = now.saturating_sub(self.alive) >= self.rtp_silence_after;
+        let silent = now.saturating_sub(self.alive) >= self.pauses.rtp_silence();
         // Who has put us on hold need not send anything (RFC 3264, 8.4).
         let talks = self.agreed.direction.receives() && self.agreed.direction.sends();
         if silent && talks && !std::mem::replace(&mut self.silence_told, true) {
@@ -308,26 +359,46 @@ impl Leg {
     }
 
     fn hear_audio(&mut self, packet: &Packet<'_>, codec: Codec, order: Order, at: Duration) {
-        if matches!(order, Order::First | Order::New) {
-            self.reception.time(packet.header.timestamp, at);
+        let in_order = matches!(order, Order::First | Order::New);
+        if in_order {
+            self.reception.time(packet.header.timestamp, codec.clock_hz(), at);
         }
+        let listener = self.inband.ear(at);
+        let wanted = listener.is_some() || matches!(self.recorder, Recorder::Taking(_));
+        // A decoder with a memory takes no packet that was overtaken: for it that one is lost.
+        if !wanted || (!in_order && codec.law().is_none()) {
+            return;
+        }
+        let ear = match &mut self.ear {
+            Some(ear) if ear.codec == codec => ear,
+            other => other.insert(Box::new(Ear { codec, decoder: Decoder::new(codec) })),
+        };
+        let mut samples = [0; SAMPLES_MAX];
+        let samples = ear.decoder.decode(packet.payload, &mut samples);
+        let timed = Timed { timestamp: packet.header.timestamp, clock_hz: codec.clock_hz(), order };
+        let pressed = listener.map(|listener| listener.hear(timed, samples, at)).unwrap_or_default();
         if let Recorder::Taking(take) = &mut self.recorder {
-            let mut samples = [0; DATAGRAM_BYTES_MAX];
-            let decoded =
-                packet.payload.iter().zip(&mut samples).map(|(&byte, sample)| *sample = codec.decode(byte));
-            let count = decoded.count();
-            take.hear(&packet.header, order, &samples[..count], at);
+            take.hear(timed, samples, at);
+        }
+        for digit in pressed {
+            self.press(digit, KeyBy::Tone, at);
         }
     }
 
     fn hear_keys(&mut self, packet: &Packet<'_>, at: Duration) {
         let Some(keys) = &mut self.keys else { return };
         for digit in keys.receive(packet, at) {
-            self.stats.keys += 1;
-            // A key that cannot be told cuts nothing: nobody would know why it is still.
-            let cut = if self.has_room(KEYS_WAITING_MAX) { self.speaker.key() } else { None };
-            self.tell(Happened::Key { digit, at, cut });
+            if !self.inband.stop_for(digit, at) {
+                self.press(digit, KeyBy::Event, at);
+            }
         }
+    }
+
+    fn press(&mut self, digit: Digit, by: KeyBy, at: Duration) {
+        self.stats.keys += 1;
+        // A key that cannot be told cuts nothing: nobody would know why it is still.
+        let cut = if self.has_room(KEYS_WAITING_MAX) { self.speaker.key() } else { None };
+        self.tell(Happened::Key { digit, by, at, cut });
     }
 
     fn take(&mut self, now: Duration) {
@@ -357,11 +428,23 @@ fn receiver(agreed: &Agreed) -> Option<Box<Receiver>> {
     agreed.events.map(|events| Box::new(Receiver::new(events)))
 }
 
-fn transcode(from: Codec, to: Codec, payload: &mut [u8]) {
+/// Puts a payload into another codec. Only those of G.711 can be put into each other: of two others, and of one
+/// with another, nothing is relayed.
+fn transcode(from: Codec, to: Codec, payload: &mut [u8]) -> Option<()> {
     if from != to {
+        let (from, to) = (from.law()?, to.law()?);
         for byte in payload {
             *byte = to.encode(from.decode(*byte));
         }
+    }
+    Some(())
+}
+
+/// How long a payload lasts, in ticks of its clock. A packet of Opus is taken for the usual 20 ms.
+fn lasts(codec: Codec, payload: &[u8]) -> Option<u32> {
+    match codec {
+        Codec::Pcmu | Codec::Pcma | Codec::G722 => u32::try_from(payload.len()).ok(),
+        Codec::Opus => Some(codec.clock_hz() / 50),
     }
 }
 

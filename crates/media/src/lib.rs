@@ -14,27 +14,33 @@
 
 mod agreed;
 mod clip;
-mod decimate;
 mod engine;
 mod event;
+mod inband;
 mod latch;
 mod leg;
 mod port;
 mod reception;
 mod record;
+mod resample;
 mod slab;
 mod speaker;
 mod sys;
 mod thread;
+mod voice;
 mod wheel;
+mod wide;
+mod workshop;
 
 pub use aftercall_wire::codec::Codec;
 pub use aftercall_wire::sdp::Direction;
 pub use agreed::{Agreed, Ptime};
 pub use clip::{CLIP_MAX, Clip, ClipError, ClipFault};
 pub use engine::{CLIPS_MAX, Config, Engine, LegHandle, Load, Refused, THREADS_MAX};
-pub use event::{Event, Happened, LegId, OnKey, PlayId, Stats};
+pub use event::{Event, Happened, KeyBy, LegId, OnKey, PlayId, Stats};
+pub use inband::SAME_PRESS_WITHIN;
 pub use leg::{EVENTS_WAITING_MAX, KEYS_WAITING_MAX};
 pub use port::{NoPort, Port, PortRange, PortRangeFault};
 pub use reception::Arrived;
 pub use record::{RECORDING_MAX, RecordEnd, RecordOrder, Recording};
+pub use voice::{Decoder, Encoder, G722_SILENCE, OPUS_SILENCE, SAMPLES_MAX};

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use aftercall_wire::rtp::{Header, sequence_after, timestamp_after};
 
-use crate::decimate::TELEPHONE_HZ;
-
 /// The largest gap that is a gap: a minute of packets at 50 a second (MAX_DROPOUT in RFC 3550, A.1).
 const GAP_MAX: i16 = 3000;
 
@@ -112,12 +110,12 @@ impl Reception {
     }
 
     /// Takes an audio packet into the jitter. Events do not count: their time stamps stand still.
-    pub(crate) fn time(&mut self, timestamp: u32, arrival: Duration) {
+    pub(crate) fn time(&mut self, timestamp: u32, clock_hz: u32, arrival: Duration) {
         let Some(stream) = &mut self.stream else { return };
         if let Some(last) = stream.transit {
             let apart = nanos(arrival) - nanos(last.arrival);
-            let stamped = i64::from(timestamp_after(timestamp, last.timestamp)) * 1_000_000_000
-                / i64::from(TELEPHONE_HZ);
+            let stamped =
+                i64::from(timestamp_after(timestamp, last.timestamp)) * 1_000_000_000 / i64::from(clock_hz);
             let step = (apart - stamped).abs();
             if step <= JITTER_STEP_MAX_MS * 1_000_000 {
                 stream.jitter += (step - stream.jitter) / 16;
@@ -226,7 +224,7 @@ mod tests {
         let mut expected = 0.0;
         let arrivals_ms = [0_u64, 25, 40, 75, 80, 100];
         for (n, &at) in arrivals_ms.iter().enumerate() {
-            reception.time(160 * n as u32, Duration::from_millis(at));
+            reception.time(160 * n as u32, 8000, Duration::from_millis(at));
             if n > 0 {
                 let step = (at as f64 - arrivals_ms[n - 1] as f64 - 20.0).abs();
                 expected += (step - expected) / 16.0;
@@ -241,9 +239,9 @@ mod tests {
     fn a_new_time_base_is_not_jitter() {
         let mut reception = Reception::default();
         reception.hear(&header(1, 0), 160);
-        reception.time(0, Duration::ZERO);
-        reception.time(3_000_000_000, Duration::from_millis(20));
-        reception.time(3_000_000_160, Duration::from_millis(40));
+        reception.time(0, 8000, Duration::ZERO);
+        reception.time(3_000_000_000, 8000, Duration::from_millis(20));
+        reception.time(3_000_000_160, 8000, Duration::from_millis(40));
         assert_eq!(reception.arrived().jitter, Duration::ZERO);
     }
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use aftercall_wire::rtp::{Header, timestamp_after};
+use aftercall_wire::rtp::timestamp_after;
 
-use crate::decimate::TELEPHONE_HZ;
+use crate::inband::Timed;
 use crate::reception::Order;
+use crate::resample::TELEPHONE_HZ;
 
 /// The longest recording. Two minutes at 8,000 samples of two bytes a second are 1.9 MB for each leg that
 /// records.
@@ -120,8 +121,8 @@ impl Take {
     }
 
     /// Puts the samples of one packet where its time stamp says.
-    pub(crate) fn hear(&mut self, header: &Header, order: Order, samples: &[i16], at: Duration) {
-        let Some(position) = self.position(header, order, at) else { return };
+    pub(crate) fn hear(&mut self, packet: Timed, samples: &[i16], at: Duration) {
+        let Some(position) = self.position(packet, at) else { return };
         let end = (position + samples.len()).min(self.longest_samples);
         let Some(fitting) = end.checked_sub(position).and_then(|length| samples.get(..length)) else {
             return;
@@ -152,21 +153,22 @@ impl Take {
         Recording { samples: self.samples, voiced, end }
     }
 
-    fn position(&mut self, header: &Header, order: Order, at: Duration) -> Option<usize> {
+    fn position(&mut self, packet: Timed, at: Duration) -> Option<usize> {
         let end = self.samples.len();
         let known = self.anchor.and_then(|anchor| {
-            let after = i64::from(timestamp_after(header.timestamp, anchor.timestamp));
+            let after = i64::from(timestamp_after(packet.timestamp, anchor.timestamp))
+                / i64::from(packet.ticks_a_sample());
             let passed = at.saturating_sub(anchor.heard).as_millis() as i64 * SAMPLES_A_MS as i64;
             let position = anchor.position as i64 + after;
             let plausible = position >= end as i64 - JUMP_MAX && position <= end as i64 + passed + JUMP_MAX;
             usize::try_from(position).ok().filter(|_| plausible)
         });
-        match (known, order) {
+        match (known, packet.order) {
             (_, Order::Duplicate | Order::Stray) => None,
             (known, Order::Late) => known,
             (known, Order::New | Order::First) => {
-                let position = known.filter(|_| order == Order::New).unwrap_or(end);
-                self.anchor = Some(Anchor { timestamp: header.timestamp, position, heard: at });
+                let position = known.filter(|_| packet.order == Order::New).unwrap_or(end);
+                self.anchor = Some(Anchor { timestamp: packet.timestamp, position, heard: at });
                 Some(position)
             }
         }
@@ -209,7 +211,6 @@ impl Meter {
 
 #[cfg(test)]
 mod tests {
-    use aftercall_wire::rtp::PayloadType;
     use proptest::prelude::*;
 
     use super::*;
@@ -217,8 +218,8 @@ mod tests {
     const ORDER: RecordOrder =
         RecordOrder { beep: false, longest: Duration::from_secs(10), silence_after: Duration::from_secs(2) };
 
-    fn header(timestamp: u32) -> Header {
-        Header { payload_type: PayloadType::PCMU, marker: false, sequence: 0, timestamp, ssrc: 1 }
+    fn timed(timestamp: u32, order: Order) -> Timed {
+        Timed { timestamp, clock_hz: 8000, order }
     }
 
     /// 20 ms of a loud tone whose samples can be told apart.
@@ -231,7 +232,7 @@ mod tests {
     }
 
     fn hear(take: &mut Take, number: u32, samples: &[i16]) {
-        take.hear(&header(5_000 + 160 * number), Order::New, samples, ms(20 * u64::from(number)));
+        take.hear(timed(5_000 + 160 * number, Order::New), samples, ms(20 * u64::from(number)));
     }
 
     #[test]
@@ -239,8 +240,8 @@ mod tests {
         let mut take = Take::new(ORDER, ms(0));
         hear(&mut take, 0, &speech(0));
         hear(&mut take, 3, &speech(3));
-        take.hear(&header(5_000 + 160), Order::Late, &speech(1), ms(65));
-        take.hear(&header(5_000 + 160), Order::Duplicate, &speech(9), ms(66));
+        take.hear(timed(5_000 + 160, Order::Late), &speech(1), ms(65));
+        take.hear(timed(5_000 + 160, Order::Duplicate), &speech(9), ms(66));
         let recording = take.finish(RecordEnd::Stopped);
         let expected: Vec<i16> = [speech(0), speech(1), vec![0; 160], speech(3)].concat();
         assert_eq!(recording.samples, expected);
@@ -322,12 +323,10 @@ mod tests {
 
     #[test]
     fn another_source_or_a_clock_set_anew_goes_on_at_the_end() {
-        for (what, order, second) in
-            [("source", Order::First, header(5_400)), ("clock", Order::New, header(3_000_000_000))]
-        {
+        for (what, order, second) in [("source", Order::First, 5_400), ("clock", Order::New, 3_000_000_000)] {
             let mut take = Take::new(ORDER, ms(0));
             hear(&mut take, 0, &speech(0));
-            take.hear(&second, order, &speech(1), ms(20));
+            take.hear(timed(second, order), &speech(1), ms(20));
             assert_eq!(take.finish(RecordEnd::Stopped).samples, [speech(0), speech(1)].concat(), "{what}");
         }
     }
@@ -349,10 +348,20 @@ mod tests {
     }
 
     #[test]
+    fn time_stamps_of_a_faster_clock_are_counted_by_it() {
+        let mut take = Take::new(ORDER, ms(0));
+        let opus = |timestamp| Timed { timestamp, clock_hz: 48_000, order: Order::New };
+        take.hear(opus(u32::MAX - 959), &speech(0), ms(0));
+        take.hear(opus(960), &speech(2), ms(40));
+        let expected = [speech(0), vec![0; 160], speech(2)].concat();
+        assert_eq!(take.finish(RecordEnd::Stopped).samples, expected);
+    }
+
+    #[test]
     fn time_stamps_wrap() {
         let mut take = Take::new(ORDER, ms(0));
-        take.hear(&header(u32::MAX - 79), Order::New, &speech(0), ms(0));
-        take.hear(&header(80), Order::New, &speech(1), ms(20));
+        take.hear(timed(u32::MAX - 79, Order::New), &speech(0), ms(0));
+        take.hear(timed(80, Order::New), &speech(1), ms(20));
         assert_eq!(take.finish(RecordEnd::Stopped).samples, [speech(0), speech(1)].concat());
     }
 
@@ -366,7 +375,7 @@ mod tests {
             for (timestamp, order, length, later) in packets {
                 now += later;
                 let order = [Order::First, Order::New, Order::Late, Order::Duplicate, Order::Stray][order];
-                take.hear(&header(timestamp), order, &vec![9000; length], ms(now));
+                take.hear(timed(timestamp, order), &vec![9000; length], ms(now));
             }
             let recording = take.finish(RecordEnd::Closed);
             prop_assert!(recording.samples.len() <= 12_000);

@@ -14,8 +14,11 @@ use aftercall_wire::rtp::{HEADER_BYTES, Header, PayloadType, sequence_after, tim
 use crate::agreed::{Agreed, Ptime};
 use crate::clip::Clip;
 use crate::event::{OnKey, PlayId};
+use crate::resample::TELEPHONE_HZ;
+use crate::voice::{G722_SILENCE, OPUS_SILENCE};
 use crate::wheel::Tick;
 use aftercall_wire::codec::Codec;
+use aftercall_wire::g711::Law;
 
 /// The longest packet we build ourselves: 60 ms.
 const OWN_PAYLOAD_MAX: usize = Ptime::MAX.samples();
@@ -26,8 +29,8 @@ const RELAYED_PAYLOAD_MAX: usize = 3 * OWN_PAYLOAD_MAX;
 /// The longest packet sent.
 pub(crate) const PACKET_MAX: usize = HEADER_BYTES + RELAYED_PAYLOAD_MAX;
 
-/// Samples a millisecond.
-const SAMPLES_A_MS: u32 = crate::decimate::TELEPHONE_HZ / 1000;
+/// What a packet of Opus takes of a prompt, in samples of the telephone's rate: 20 ms.
+const OPUS_SAMPLES: usize = Ptime::USUAL.samples();
 
 /// What a stream begins with; random, so that nobody can guess it (RFC 3550, 5.1).
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +47,8 @@ pub(crate) struct Playing {
     on_key: OnKey,
     /// Apart from those to come, so that it is reached at once.
     clip: Option<Arc<Clip>>,
-    byte: usize,
+    /// In samples of the telephone's rate, which are bytes but for Opus.
+    at: usize,
     to_come: IntoIter<Arc<Clip>>,
 }
 
@@ -56,12 +60,25 @@ pub(crate) enum Played {
 }
 
 /// A packet to send, in the buffer it was built in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Spoken {
     /// Its length in bytes.
     pub(crate) length: usize,
     /// What ended with it.
     pub(crate) ended: Option<Played>,
+    /// What is to be made in this codec before the prompt can go on; somebody else has to.
+    pub(crate) wanted: Vec<Arc<Clip>>,
+}
+
+/// How a prompt stands after a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stand {
+    /// There is more of it.
+    Going,
+    /// There was no more of it; what remained of the packet is silence.
+    Ended,
+    /// What comes next is not yet made in this codec. The packet is silence meanwhile, and nothing is lost.
+    Waiting,
 }
 
 /// One stream of RTP going out.
@@ -72,6 +89,8 @@ pub(crate) struct Speaker {
     sequence: u16,
     /// The time stamp of tick 0.
     origin: u32,
+    /// How far time stamps go on in a millisecond.
+    ticks_a_ms: u32,
     /// No packet goes out before.
     due: Tick,
     /// The next packet comes after a gap, or is the first.
@@ -102,34 +121,94 @@ struct Relaying {
 impl Playing {
     pub(crate) fn new(what: Played, on_key: OnKey, clips: Vec<Arc<Clip>>) -> Self {
         let mut to_come = clips.into_iter();
-        Self { what, on_key, clip: to_come.next(), byte: 0, to_come }
+        Self { what, on_key, clip: to_come.next(), at: 0, to_come }
     }
 
-    /// Fills `payload` from where it stopped; says whether that was all. What remains is silence.
-    fn fill(&mut self, codec: Codec, payload: &mut [u8]) -> bool {
+    /// Fills `payload` from where it stopped, in a codec of a byte for each sample.
+    fn fill(&mut self, codec: Codec, payload: &mut [u8]) -> Stand {
         let mut filled = 0;
-        while let Some(clip) = &self.clip {
-            let rest = &clip.encoded(codec)[self.byte..];
+        let stand = loop {
+            let Some(clip) = &self.clip else { break Stand::Ended };
+            let Some(bytes) = clip.bytes(codec) else { break Stand::Waiting };
+            // Behind its end is where an agreement on another codec may leave a prompt.
+            let rest = bytes.get(self.at..).unwrap_or_default();
             let length = rest.len().min(payload.len() - filled);
             payload[filled..filled + length].copy_from_slice(&rest[..length]);
             filled += length;
             if length < rest.len() {
-                self.byte += length;
-                return false;
+                self.at += length;
+                return Stand::Going;
             }
-            self.clip = self.to_come.next();
-            self.byte = 0;
+            self.turn_to_next();
+        };
+        payload[filled..].fill(silence(codec));
+        stand
+    }
+
+    /// Puts the next packet of Opus at the beginning of `payload`: its length.
+    fn fill_opus(&mut self, payload: &mut [u8]) -> (usize, Stand) {
+        loop {
+            let Some(clip) = &self.clip else { return (silent_opus(payload), Stand::Ended) };
+            let Some(packets) = clip.packets() else { return (silent_opus(payload), Stand::Waiting) };
+            let number = self.at / OPUS_SAMPLES;
+            let Some(packet) = packets.get(number) else {
+                self.turn_to_next();
+                continue;
+            };
+            let length = put(packet, payload);
+            if number + 1 < packets.count() {
+                self.at = (number + 1) * OPUS_SAMPLES;
+            } else {
+                self.turn_to_next();
+            }
+            return (length, if self.clip.is_some() { Stand::Going } else { Stand::Ended });
         }
-        payload[filled..].fill(codec.silence());
-        true
+    }
+
+    fn turn_to_next(&mut self) {
+        self.clip = self.to_come.next();
+        self.at = 0;
+    }
+
+    /// What of it nobody has been asked to make in this codec.
+    fn wanted(&self, codec: Codec) -> Vec<Arc<Clip>> {
+        let rest = self.clip.iter().chain(self.to_come.as_slice());
+        rest.filter(|clip| clip.wide().ask(codec)).cloned().collect()
+    }
+}
+
+/// What silence is made of in a codec of a byte for each sample.
+fn silence(codec: Codec) -> u8 {
+    codec.law().map_or(G722_SILENCE, Law::silence)
+}
+
+fn silent_opus(payload: &mut [u8]) -> usize {
+    put(&OPUS_SILENCE, payload)
+}
+
+/// Puts a packet at the beginning of `payload`: its length. One that is too long, which no encoder of ours
+/// makes, becomes an empty one, which a decoder takes for a lost one.
+fn put(packet: &[u8], payload: &mut [u8]) -> usize {
+    match payload.get_mut(..packet.len()) {
+        Some(room) => {
+            room.copy_from_slice(packet);
+            packet.len()
+        }
+        None => 0,
     }
 }
 
 impl Speaker {
     pub(crate) fn new(beginning: Beginning, now: Tick) -> Self {
         let Beginning { ssrc, sequence, timestamp } = beginning;
-        let origin = timestamp.wrapping_sub(samples(now));
-        Self { ssrc, sequence, origin, due: now, gap: true, playing: None, relaying: None }
+        let mut speaker = Self::at_zero(ssrc, sequence, now);
+        speaker.origin = timestamp.wrapping_sub(speaker.timestamp(now));
+        speaker
+    }
+
+    fn at_zero(ssrc: u32, sequence: u16, now: Tick) -> Self {
+        let ticks_a_ms = TELEPHONE_HZ / 1000;
+        Self { ssrc, sequence, origin: 0, ticks_a_ms, due: now, gap: true, playing: None, relaying: None }
     }
 
     /// Plays this instead of what was playing.
@@ -162,18 +241,15 @@ impl Speaker {
         if tick < self.due {
             return None;
         }
-        let count = agreed.ptime.samples();
+        self.keep_clock(agreed.codec);
         let (head, body) = out.split_first_chunk_mut::<HEADER_BYTES>()?;
-        let payload = body.get_mut(..count)?;
-        let ended = match &mut self.playing {
-            Some(playing) => playing.fill(agreed.codec, payload).then_some(playing.what),
-            None => {
-                payload.fill(agreed.codec.silence());
-                None
-            }
-        };
-        if ended.is_some() {
-            self.playing = None;
+        let (count, stand) = self.fill(agreed, body)?;
+        let mut ended = None;
+        let mut wanted = Vec::new();
+        match (&self.playing, stand) {
+            (Some(playing), Stand::Waiting) => wanted = playing.wanted(agreed.codec),
+            (Some(_), Stand::Ended) => ended = self.stop(),
+            (_, Stand::Going) | (None, _) => {}
         }
         let gap = self.gap || tick.0 >= self.due.0 + agreed.ptime.ms();
         if gap {
@@ -184,7 +260,31 @@ impl Speaker {
         self.due = Tick(self.due.0 + agreed.ptime.ms());
         self.sequence = self.sequence.wrapping_add(1);
         self.gap = false;
-        Some(Spoken { length: HEADER_BYTES + count, ended })
+        Some(Spoken { length: HEADER_BYTES + count, ended, wanted })
+    }
+
+    /// The payload that is due, at the beginning of `body`: its length.
+    fn fill(&mut self, agreed: &Agreed, body: &mut [u8]) -> Option<(usize, Stand)> {
+        let count = agreed.ptime.samples();
+        Some(match (&mut self.playing, agreed.codec) {
+            (Some(playing), Codec::Opus) => playing.fill_opus(body),
+            (None, Codec::Opus) => (silent_opus(body), Stand::Going),
+            (Some(playing), codec) => (count, playing.fill(codec, body.get_mut(..count)?)),
+            (None, codec) => {
+                body.get_mut(..count)?.fill(silence(codec));
+                (count, Stand::Going)
+            }
+        })
+    }
+
+    /// Counts time stamps as this codec does. Where that changes they go on from where they are.
+    fn keep_clock(&mut self, codec: Codec) {
+        let ticks_a_ms = codec.clock_hz() / 1000;
+        if ticks_a_ms != self.ticks_a_ms {
+            let now = self.timestamp(self.due);
+            self.ticks_a_ms = ticks_a_ms;
+            self.origin = self.origin.wrapping_add(now.wrapping_sub(self.timestamp(self.due)));
+        }
     }
 
     /// Nothing of our own is sent at this tick: what we send next comes after a gap.
@@ -203,9 +303,11 @@ impl Speaker {
         &mut self,
         tick: Tick,
         source: &Source,
+        agreed: &Agreed,
         payload_type: PayloadType,
         out: &mut [u8; PACKET_MAX],
     ) {
+        self.keep_clock(agreed.codec);
         let begins = source.begins || self.relaying.is_none();
         let now = self.timestamp(tick);
         let shifts = self.relaying.filter(|_| !source.begins).unwrap_or(Relaying {
@@ -237,17 +339,13 @@ impl Speaker {
     }
 
     fn timestamp(&self, tick: Tick) -> u32 {
-        self.origin.wrapping_add(samples(tick))
+        // Wraps, as time stamps do.
+        self.origin.wrapping_add((tick.0 as u32).wrapping_mul(self.ticks_a_ms))
     }
 
     fn header(&self, payload_type: PayloadType, marker: bool, sequence: u16, timestamp: u32) -> Header {
         Header { payload_type, marker, sequence, timestamp, ssrc: self.ssrc }
     }
-}
-
-/// The samples from tick 0 to `tick`, wrapping as time stamps do.
-fn samples(tick: Tick) -> u32 {
-    (tick.0 as u32).wrapping_mul(SAMPLES_A_MS)
 }
 
 #[cfg(test)]
@@ -265,6 +363,7 @@ mod tests {
         Agreed {
             codec: Codec::Pcma,
             audio: PayloadType::PCMA,
+            heard: PayloadType::PCMA,
             events: None,
             ptime: Ptime::nearest(ms),
             remote: None,
@@ -298,7 +397,7 @@ mod tests {
     }
 
     fn clip(byte: u8, tens: usize) -> Arc<Clip> {
-        let sample = Codec::Pcma.decode(byte);
+        let sample = Law::A.decode(byte);
         Arc::new(Clip::from_samples(&vec![sample; tens * 80]))
     }
 
@@ -372,6 +471,79 @@ mod tests {
         assert_eq!(speaker.stop(), None);
     }
 
+    fn wideband(codec: Codec) -> Agreed {
+        Agreed { codec, audio: codec.payload_type(), heard: codec.payload_type(), ..agreed(20) }
+    }
+
+    #[test]
+    fn a_prompt_waits_until_it_is_made_in_its_codec_and_then_loses_nothing() {
+        for codec in [Codec::G722, Codec::Opus] {
+            let silence = if codec == Codec::Opus { OPUS_SILENCE.to_vec() } else { vec![G722_SILENCE; 160] };
+            let (agreed, clips) = (wideband(codec), vec![clip(0x10, 4), clip(0x20, 2)]);
+            let mut speaker = Speaker::new(BEGINNING, Tick(0));
+            speaker.play(prompt(7, clips.clone()));
+            let mut buffer = [0; PACKET_MAX];
+            let first = speaker.speak(Tick(0), &agreed, &mut buffer).unwrap();
+            assert_eq!(first.wanted, clips, "{codec:?}: both are asked for");
+            assert_eq!(buffer[HEADER_BYTES..first.length], silence);
+            let second = speaker.speak(Tick(20), &agreed, &mut buffer).unwrap();
+            assert_eq!(second.wanted, [], "{codec:?}: and only once");
+            clips.iter().for_each(|clip| clip.wide().make(codec));
+            let out = run(&mut speaker, &agreed, 40..240, 20);
+            let mut expected: Vec<Vec<u8>> = clips.iter().flat_map(|clip| packets(clip, codec)).collect();
+            let end = expected.len() - 1;
+            expected.resize(out.len(), silence);
+            for (n, (packet, expected)) in out.iter().zip(expected).enumerate() {
+                assert_eq!(packet.payload, expected, "{codec:?}, packet {n}");
+                assert_eq!(packet.ended, (n == end).then_some(Played::Prompt(PlayId(7))), "{codec:?} {n}");
+                let ticks = codec.clock_hz() / 50 * (n as u32 + 2);
+                assert_eq!(packet.header.timestamp, BEGINNING.timestamp.wrapping_add(ticks));
+            }
+        }
+    }
+
+    /// A clip that is made, packet by packet.
+    fn packets(clip: &Clip, codec: Codec) -> Vec<Vec<u8>> {
+        match clip.packets() {
+            Some(packets) => (0..packets.count()).map(|n| packets.get(n).unwrap().to_vec()).collect(),
+            None => clip.bytes(codec).unwrap().chunks(160).map(<[u8]>::to_vec).collect(),
+        }
+    }
+
+    #[test]
+    fn another_codec_within_a_prompt_goes_on_in_its_place_and_in_one_stream_of_time_stamps() {
+        let speech: Vec<i16> = (0..80 * 20).map(|at| (at * 37 % 9000) as i16).collect();
+        let clip = Arc::new(Clip::from_samples(&speech));
+        [Codec::G722, Codec::Opus].iter().for_each(|&codec| clip.wide().make(codec));
+        let mut speaker = Speaker::new(BEGINNING, Tick(0));
+        speaker.play(prompt(1, vec![Arc::clone(&clip)]));
+        let mut stamps = Vec::new();
+        for (turn, codec) in
+            [Codec::Pcma, Codec::Opus, Codec::Opus, Codec::G722, Codec::Pcma].iter().enumerate()
+        {
+            let tick = 20 * turn as u64;
+            let out = run(&mut speaker, &wideband(*codec), tick..tick + 1, 1);
+            let expected = match codec {
+                Codec::Opus => clip.packets().unwrap().get(turn).unwrap(),
+                codec => &clip.bytes(*codec).unwrap()[160 * turn..160 * (turn + 1)],
+            };
+            assert_eq!(out[0].payload, expected, "{codec:?}");
+            stamps.push(out[0].header.timestamp.wrapping_sub(BEGINNING.timestamp));
+        }
+        assert_eq!(stamps, [0, 160, 160 + 960, 160 + 2 * 960, 160 + 2 * 960 + 160]);
+    }
+
+    #[test]
+    fn a_prompt_whose_opus_outlasts_its_bytes_ends_when_the_codec_changes_at_its_end() {
+        let clip = clip(0x10, 2);
+        clip.wide().make(Codec::Opus);
+        let mut speaker = Speaker::new(BEGINNING, Tick(0));
+        speaker.play(prompt(1, vec![clip]));
+        assert_eq!(run(&mut speaker, &wideband(Codec::Opus), 0..1, 1)[0].ended, None);
+        let rest = run(&mut speaker, &wideband(Codec::Pcma), 20..21, 1);
+        assert_eq!((rest[0].ended, rest[0].payload[0]), (Some(Played::Prompt(PlayId(1))), 0xd5));
+    }
+
     #[test]
     fn a_pause_leaves_a_gap_in_time_but_none_in_sequence_and_the_prompt_loses_nothing() {
         let mut speaker = Speaker::new(BEGINNING, Tick(0));
@@ -442,7 +614,7 @@ mod tests {
 
     fn relay(speaker: &mut Speaker, tick: u64, source: Source) -> Out {
         let mut buffer = [0; PACKET_MAX];
-        speaker.relay(Tick(tick), &source, PayloadType::PCMA, &mut buffer);
+        speaker.relay(Tick(tick), &source, &agreed(20), PayloadType::PCMA, &mut buffer);
         read(tick, &buffer[..HEADER_BYTES + 160], None)
     }
 

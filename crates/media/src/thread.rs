@@ -10,13 +10,14 @@ use std::time::Duration;
 use crate::agreed::Agreed;
 use crate::clip::Clip;
 use crate::event::{Event, LegId, OnKey, PlayId};
-use crate::leg::Leg;
+use crate::leg::{Leg, Pauses};
 use crate::port::Port;
 use crate::record::{RecordEnd, RecordOrder};
 use crate::slab::Slab;
 use crate::speaker::{Beginning, PACKET_MAX};
 use crate::sys::{self, BATCH, Datagram, Inbox};
 use crate::wheel::{Seat, Tick, Wheel, resume};
+use crate::workshop::Workshop;
 
 /// Batches taken from one socket at one visit: 32 datagrams in 20 ms, 32 times what a telephone sends. What a
 /// flood leaves behind fills the socket's buffer, and the kernel drops the rest.
@@ -43,6 +44,7 @@ pub(crate) enum Command {
     Stop { leg: LegId },
     Record { leg: LegId, order: RecordOrder },
     StopRecording { leg: LegId },
+    IgnoreTones { leg: LegId },
     Relay { legs: [LegId; 2] },
     Part { leg: LegId },
 }
@@ -96,8 +98,9 @@ pub(crate) struct Given {
     pub(crate) commands: Receiver<Command>,
     pub(crate) sink: Sink,
     pub(crate) board: Arc<Board>,
-    pub(crate) rtp_silence_after: Duration,
+    pub(crate) pauses: Pauses,
     pub(crate) beep: Arc<Clip>,
+    pub(crate) workshop: Workshop,
 }
 
 /// One thread's whole world.
@@ -115,13 +118,16 @@ pub(crate) struct Worker {
 struct Tools {
     inbox: Inbox,
     packet: [u8; PACKET_MAX],
+    workshop: Workshop,
     packets_in: u64,
     packets_out: u64,
 }
 
 impl Worker {
     pub(crate) fn new(given: Given) -> Self {
-        let tools = Tools { inbox: Inbox::new(), packet: [0; PACKET_MAX], packets_in: 0, packets_out: 0 };
+        let workshop = given.workshop.clone();
+        let (inbox, packet) = (Inbox::new(), [0; PACKET_MAX]);
+        let tools = Tools { inbox, packet, workshop, packets_in: 0, packets_out: 0 };
         given.board.at_work.store(true, Ordering::Relaxed);
         let (wheel, legs, round) = (Wheel::default(), Slab::new(), Vec::new());
         Self { given, origin: sys::monotonic(), wheel, legs, tools, round }
@@ -223,7 +229,7 @@ impl Worker {
             Command::Open { leg, port, agreed, beginning } => {
                 let tick = self.moment().tick;
                 let agreed = reachable(&port, agreed);
-                let state = Leg::new(agreed, self.given.rtp_silence_after, beginning, tick, now);
+                let state = Leg::new(agreed, self.given.pauses, beginning, tick, now);
                 let wheel = &mut self.wheel;
                 self.legs.insert(leg, |place| {
                     let seat = wheel.seat(place, state.step(), tick);
@@ -243,6 +249,7 @@ impl Worker {
             Command::StopRecording { leg } => {
                 self.with(leg, |leg, _| leg.stop_recording(RecordEnd::Stopped, now))
             }
+            Command::IgnoreTones { leg } => self.with(leg, |leg, _| leg.ignore_tones()),
             Command::Relay { legs: [a, b] } => {
                 if self.is_open(a) && self.is_open(b) {
                     self.part(a);
@@ -320,8 +327,11 @@ impl Seated {
         self.receive(moment, tools, others);
         self.leg.watch(moment.now);
         self.settle();
-        if let Some(length) = self.leg.speak(moment.tick, moment.now, &mut tools.packet) {
-            self.send(length, tools);
+        if let Some(spoken) = self.leg.speak(moment.tick, moment.now, &mut tools.packet) {
+            self.send(spoken.length, tools);
+            for clip in spoken.wanted {
+                tools.workshop.order(clip, self.leg.codec());
+            }
         }
     }
 

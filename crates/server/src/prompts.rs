@@ -1,7 +1,6 @@
 //! The recordings that calls play: those that ship, and a site's own before them.
 
 use std::collections::HashMap;
-use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +14,8 @@ use crate::surveys::{FileFault, Surveys};
 /// Language, name and WAV file of every recording in the binary.
 static SHIPPED: &[(&str, &str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/prompts.rs"));
 
-/// Recordings by language and name, each encoded once for all calls.
+/// Recordings by language and name, each encoded once for all calls: as G.711 when it is loaded, as G.722 and
+/// Opus by the media engine when a call first needs it.
 #[derive(Debug, Clone, Default)]
 pub struct Prompts(HashMap<Piece, Arc<Clip>>);
 
@@ -54,9 +54,7 @@ impl Prompts {
         } else {
             let wav = SHIPPED.iter().find(|(tag, prompt, _)| *tag == piece.language && *prompt == name);
             match wav {
-                Some((_, _, wav)) if shipped => {
-                    Clip::read(Cursor::new(*wav)).map_err(|fault| fault.to_string())?
-                }
+                Some((_, _, wav)) if shipped => Clip::of_program(wav).map_err(|fault| fault.to_string())?,
                 Some(_) => {
                     return Err(format!(
                         "what ships says something else in \"{language}\": record {}",

@@ -2,6 +2,44 @@
 //!
 //! A sample that lies exactly on a decision value is coded as in ITU-T G.191's reference software.
 
+/// One of the two laws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Law {
+    /// That of North America and Japan.
+    Mu,
+    /// That of everywhere else.
+    A,
+}
+
+impl Law {
+    /// The code of a sample.
+    #[must_use]
+    pub const fn encode(self, sample: i16) -> u8 {
+        match self {
+            Self::Mu => encode_mu_law(sample),
+            Self::A => encode_a_law(sample),
+        }
+    }
+
+    /// The sample that a code stands for.
+    #[must_use]
+    pub const fn decode(self, code: u8) -> i16 {
+        match self {
+            Self::Mu => decode_mu_law(code),
+            Self::A => decode_a_law(code),
+        }
+    }
+
+    /// The code that silence is made of.
+    #[must_use]
+    pub const fn silence(self) -> u8 {
+        match self {
+            Self::Mu => MU_LAW_SILENCE,
+            Self::A => A_LAW_SILENCE,
+        }
+    }
+}
+
 /// What mu-law silence is made of: the code of zero.
 pub const MU_LAW_SILENCE: u8 = 0xff;
 

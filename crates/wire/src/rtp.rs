@@ -13,6 +13,11 @@ impl PayloadType {
     /// G.711 A-law at 8 kHz, one channel (RFC 3551, table 4).
     pub const PCMA: Self = Self(8);
 
+    /// G.722, one channel (RFC 3551, table 4).
+    pub const G722: Self = Self(9);
+    /// Opus, as browsers number it: it has no number of its own.
+    pub const OPUS: Self = Self(111);
+
     /// Takes a number of seven bits; `None` above 127.
     #[must_use]
     pub const fn new(number: u8) -> Option<Self> {

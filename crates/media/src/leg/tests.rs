@@ -1,6 +1,7 @@
 //! A leg's life, without sockets: datagrams and milliseconds in, packets and events out.
 
 use aftercall_wire::Digit;
+use aftercall_wire::g711::Law;
 use aftercall_wire::rtp::{Header, PayloadType};
 use aftercall_wire::telephone_event::Sender;
 use proptest::prelude::*;
@@ -9,13 +10,13 @@ use super::*;
 use crate::agreed::Ptime;
 use aftercall_wire::sdp::Direction;
 
-const RTP_SILENCE: Duration = Duration::from_secs(5);
 const EVENTS: PayloadType = PayloadType::new(101).unwrap();
 
 fn agreed(codec: Codec) -> Agreed {
     Agreed {
         codec,
-        audio: if codec == Codec::Pcmu { PayloadType::PCMU } else { PayloadType::PCMA },
+        audio: codec.payload_type(),
+        heard: codec.payload_type(),
         events: Some(EVENTS),
         ptime: Ptime::USUAL,
         remote: Some(peer()),
@@ -47,7 +48,8 @@ struct Scene {
 impl Scene {
     fn new(agreed: Agreed) -> Self {
         let beginning = Beginning { ssrc: 7, sequence: 100, timestamp: 5000 };
-        let leg = Leg::new(agreed, RTP_SILENCE, beginning, Tick(0), ms(0));
+        let pauses = Pauses::new(Duration::from_secs(5), Duration::from_secs(4));
+        let leg = Leg::new(agreed, pauses, beginning, Tick(0), ms(0));
         Self { leg, now: 0, out: [0; PACKET_MAX], sequence: 1 }
     }
 
@@ -65,7 +67,8 @@ impl Scene {
 
     fn hear_audio(&mut self, sample: i16) {
         let (payload_type, codec) = (self.leg.agreed.audio, self.leg.agreed.codec);
-        let bytes = self.datagram(payload_type, 8 * self.now as u32, &[codec.encode(sample); 160]);
+        let bytes =
+            self.datagram(payload_type, 8 * self.now as u32, &[codec.law().unwrap().encode(sample); 160]);
         self.hear(&bytes);
     }
 
@@ -74,7 +77,7 @@ impl Scene {
         self.leg.watch(ms(self.now));
         let length = self.leg.speak(Tick(self.now), ms(self.now), &mut self.out);
         self.now += 20;
-        length.map(|length| {
+        length.map(|Spoken { length, .. }| {
             self.leg.sent(length, true);
             self.out[..length].to_vec()
         })
@@ -131,7 +134,10 @@ fn a_key_is_told_at_its_first_packet_and_once() {
         scene.hear(&bytes);
         scene.visit();
     }
-    let told = [Happened::FirstPacket { at: ms(0) }, Happened::Key { digit, at: ms(0), cut: None }];
+    let told = [
+        Happened::FirstPacket { at: ms(0) },
+        Happened::Key { digit, by: KeyBy::Event, at: ms(0), cut: None },
+    ];
     assert_eq!(scene.events(), told);
     assert_eq!(scene.stats().keys, 1);
 }
@@ -142,14 +148,14 @@ fn a_key_cuts_only_what_it_may_and_says_so() {
     for (on_key, cut) in [(OnKey::Cut, Some(PlayId(5))), (OnKey::PlayOn, None)] {
         let mut scene = Scene::new(agreed(Codec::Pcmu));
         scene.leg.play(PlayId(5), vec![clip(1000, 6)], on_key, ms(0));
-        assert_eq!(scene.payload(), Some(Codec::Pcmu.encode(1000)));
+        assert_eq!(scene.payload(), Some(Law::Mu.encode(1000)));
         for event in Sender::new(8000, ms(20)).press(digit, ms(40), 777) {
             let bytes = scene.datagram(EVENTS, event.timestamp, &event.payload);
             scene.hear(&bytes);
         }
         let next = if cut.is_some() { 0 } else { 1000 };
-        assert_eq!(scene.payload(), Some(Codec::Pcmu.encode(next)), "the packet after the key");
-        assert_eq!(scene.events()[1..2], [Happened::Key { digit, at: ms(20), cut }]);
+        assert_eq!(scene.payload(), Some(Law::Mu.encode(next)), "the packet after the key");
+        assert_eq!(scene.events()[1..2], [Happened::Key { digit, by: KeyBy::Event, at: ms(20), cut }]);
         scene.visit();
         let end = if cut.is_some() { vec![] } else { vec![Happened::Played { play: PlayId(5) }] };
         assert_eq!(scene.events(), end);
@@ -172,7 +178,7 @@ fn a_key_that_nobody_can_be_told_of_cuts_nothing() {
     }
     scene.leg.play(PlayId(6), vec![clip(1000, 4)], OnKey::Cut, ms(0));
     press(&mut scene, 1_000_000);
-    assert_eq!(scene.payload(), Some(Codec::Pcmu.encode(1000)));
+    assert_eq!(scene.payload(), Some(Law::Mu.encode(1000)));
 }
 
 #[test]
@@ -209,7 +215,7 @@ fn reference_captures_give_their_keys_through_a_leg_too() {
 fn a_prompt_is_played_and_told_and_then_silence_goes_on() {
     let mut scene = Scene::new(agreed(Codec::Pcmu));
     scene.leg.play(PlayId(5), vec![clip(1000, 2), clip(2000, 2)], OnKey::PlayOn, ms(0));
-    let mu = |sample| Some(Codec::Pcmu.encode(sample));
+    let mu = |sample| Some(Law::Mu.encode(sample));
     assert_eq!(scene.payload(), mu(1000));
     assert_eq!(scene.events(), []);
     assert_eq!(scene.payload(), mu(2000));
@@ -245,7 +251,7 @@ fn on_hold_nothing_is_sent_and_the_prompt_goes_on_where_it_was() {
     for held in [Direction::RecvOnly, Direction::Inactive] {
         let mut scene = Scene::new(agreed(Codec::Pcmu));
         scene.leg.play(PlayId(1), vec![clip(1000, 2), clip(2000, 2)], OnKey::PlayOn, ms(0));
-        assert_eq!(scene.payload(), Some(Codec::Pcmu.encode(1000)));
+        assert_eq!(scene.payload(), Some(Law::Mu.encode(1000)));
         scene.leg.update(Agreed { direction: held, ..agreed(Codec::Pcmu) }, ms(20));
         for _ in 0..100 {
             assert_eq!(scene.visit(), None, "{held:?}");
@@ -253,7 +259,7 @@ fn on_hold_nothing_is_sent_and_the_prompt_goes_on_where_it_was() {
         scene.leg.update(agreed(Codec::Pcmu), ms(scene.now));
         let resumed = scene.visit().unwrap();
         let packet = Packet::parse(&resumed).unwrap();
-        assert_eq!((packet.header.marker, packet.payload[0]), (true, Codec::Pcmu.encode(2000)));
+        assert_eq!((packet.header.marker, packet.payload[0]), (true, Law::Mu.encode(2000)));
         assert_eq!((packet.header.sequence, packet.header.timestamp), (101, 5000 + 2020 * 8));
     }
 }
@@ -285,13 +291,13 @@ fn an_address_that_names_nobody_is_not_sent_to_and_does_not_replace_the_one_know
 fn a_new_agreement_changes_codec_packet_time_and_key_number_within_a_prompt() {
     let mut scene = Scene::new(agreed(Codec::Pcmu));
     scene.leg.play(PlayId(1), vec![clip(1000, 60)], OnKey::PlayOn, ms(0));
-    assert_eq!(scene.payload(), Some(Codec::Pcmu.encode(1000)));
+    assert_eq!(scene.payload(), Some(Law::Mu.encode(1000)));
     let events = PayloadType::new(96);
     scene.leg.update(Agreed { events, ptime: Ptime::nearest(40), ..agreed(Codec::Pcma) }, ms(20));
     let packet = scene.visit().unwrap();
     let packet = Packet::parse(&packet).unwrap();
     assert_eq!(packet.header.payload_type, PayloadType::PCMA);
-    assert_eq!(packet.payload, [Codec::Pcma.encode(1000); 320]);
+    assert_eq!(packet.payload, [Law::A.encode(1000); 320]);
     assert_eq!(packet.header.timestamp, 5000 + 160);
     for (number, expected) in [(101, ""), (96, "1")] {
         let bytes = scene.datagram(PayloadType::new(number).unwrap(), 9, &[1, 10, 0, 160]);
@@ -478,7 +484,7 @@ fn a_recording_stopped_during_its_beep_is_empty_and_one_that_is_not_there_is_not
     scene.leg.record(ORDER, &beep(), ms(0));
     scene.leg.stop_recording(RecordEnd::Stopped, ms(0));
     assert_eq!(recording(scene.events()).unwrap().samples, []);
-    assert_eq!(scene.payload(), Some(Codec::Pcma.silence()), "the beep is stopped too");
+    assert_eq!(scene.payload(), Some(Law::A.silence()), "the beep is stopped too");
 }
 
 #[test]
@@ -511,17 +517,17 @@ fn relayed_audio_arrives_in_the_codec_and_stream_of_the_other_leg() {
     for (from, to) in [(Codec::Pcmu, Codec::Pcmu), (Codec::Pcmu, Codec::Pcma), (Codec::Pcma, Codec::Pcmu)] {
         let [mut a, mut b] = relayed(agreed(from), agreed(to));
         assert_eq!(b.visit(), None, "a relayed leg sends nothing of its own");
-        let bytes = a.datagram(a.leg.agreed.audio, 70, &[from.encode(5000); 160]);
+        let bytes = a.datagram(a.leg.agreed.audio, 70, &[from.law().unwrap().encode(5000); 160]);
         let sent = overhear(&mut a, &mut b, &bytes).unwrap();
         let packet = Packet::parse(&sent).unwrap();
         assert_eq!(packet.header.payload_type, b.leg.agreed.audio);
         assert_eq!((packet.header.ssrc, packet.header.sequence), (7, 100));
         assert_eq!(packet.payload.len(), 160);
-        assert!((to.decode(packet.payload[0]) - 5000).abs() < 300);
+        assert!((to.law().unwrap().decode(packet.payload[0]) - 5000).abs() < 300);
         let began = packet.header;
         a.sequence += 1;
         b.now += 45;
-        let bytes = a.datagram(a.leg.agreed.audio, 70 + 320, &[from.encode(5000); 160]);
+        let bytes = a.datagram(a.leg.agreed.audio, 70 + 320, &[from.law().unwrap().encode(5000); 160]);
         let sent = overhear(&mut a, &mut b, &bytes).unwrap();
         let next = Packet::parse(&sent).unwrap().header;
         assert_eq!((began.marker, next.marker), (true, false));
@@ -548,7 +554,7 @@ fn a_prompt_goes_before_what_is_relayed_which_then_goes_on() {
     b.leg.play(PlayId(1), vec![clip(1000, 2)], OnKey::PlayOn, ms(0));
     let first = a.datagram(PayloadType::PCMU, 0, &[1; 160]);
     assert_eq!(overhear(&mut a, &mut b, &first), None);
-    assert_eq!(b.payload(), Some(Codec::Pcmu.encode(1000)));
+    assert_eq!(b.payload(), Some(Law::Mu.encode(1000)));
     let next = a.datagram(PayloadType::PCMU, 160, &[2; 160]);
     let sent = overhear(&mut a, &mut b, &next).unwrap();
     let packet = Packet::parse(&sent).unwrap();
@@ -629,4 +635,171 @@ proptest! {
         }
         prop_assert!(scene.events().len() <= EVENTS_WAITING_MAX);
     }
+}
+
+#[test]
+fn what_was_overtaken_is_recorded_but_of_a_codec_with_a_memory() {
+    for (codec, heard) in [(Codec::Pcma, true), (Codec::G722, false), (Codec::Opus, false)] {
+        let mut scene = Scene::new(agreed(codec));
+        scene.leg.record(RecordOrder { beep: false, ..ORDER }, &beep(), ms(0));
+        let mut encoder = crate::Encoder::new(codec);
+        let loud: Vec<i16> =
+            (0..encoder.rate_hz() / 50).map(|at| if at % 20 < 10 { 9000 } else { -9000 }).collect();
+        let mut packets: Vec<_> = (0..10)
+            .map(|number| {
+                let payload = encoder.encode(&loud);
+                scene.datagram(codec.payload_type(), codec.clock_hz() / 50 * number, &payload)
+            })
+            .collect();
+        packets.swap(5, 6);
+        packets.iter().for_each(|packet| scene.hear(packet));
+        scene.leg.stop_recording(RecordEnd::Stopped, ms(200));
+        let samples = recording(scene.events()).unwrap().samples;
+        assert_eq!(samples.len(), 1600, "{codec:?}");
+        let loudest = |packet: usize| samples[160 * packet..160 * (packet + 1)].iter().max().copied();
+        assert!(loudest(4) > Some(4000) && loudest(6) > Some(4000), "{codec:?}");
+        assert_eq!(loudest(5) > Some(4000), heard, "{codec:?}");
+    }
+}
+
+#[test]
+fn a_peer_who_changes_codec_within_a_comment_is_decoded_by_the_one_it_names() {
+    let mut scene = Scene::new(agreed(Codec::Pcmu));
+    scene.leg.record(RecordOrder { beep: false, ..ORDER }, &beep(), ms(0));
+    for (number, law) in [(PayloadType::PCMU, Law::Mu), (PayloadType::PCMA, Law::A)] {
+        let bytes = scene.datagram(number, 8 * scene.now as u32, &[law.encode(8000); 160]);
+        scene.hear(&bytes);
+        scene.visit();
+    }
+    scene.leg.stop_recording(RecordEnd::Stopped, ms(40));
+    let samples = recording(scene.events()).unwrap().samples;
+    assert!(samples.len() == 320 && samples.iter().all(|sample| (7800..8200).contains(sample)));
+}
+
+#[test]
+fn g_722_and_opus_are_relayed_as_they_are_and_into_nothing_else() {
+    for (from, to, relays) in [
+        (Codec::G722, Codec::G722, true),
+        (Codec::Opus, Codec::Opus, true),
+        (Codec::G722, Codec::Pcmu, false),
+        (Codec::Pcma, Codec::Opus, false),
+    ] {
+        let [mut a, mut b] = relayed(agreed(from), agreed(to));
+        let bytes = a.datagram(a.leg.agreed.audio, 70, &[0x48, 1, 2, 3]);
+        let sent = overhear(&mut a, &mut b, &bytes);
+        assert_eq!(sent.is_some(), relays, "{from:?} to {to:?}");
+        if let Some(sent) = sent {
+            assert_eq!(Packet::parse(&sent).unwrap().payload, [0x48, 1, 2, 3]);
+        }
+    }
+}
+
+/// A key's two tones, from the sample `from` on, in packets of 20 ms.
+fn tone(codec: Codec, digit: char, from: usize) -> Vec<u8> {
+    const ROWS: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
+    const COLUMNS: [f64; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
+    let place = ["123A", "456B", "789C", "*0#D"].iter().enumerate();
+    let (row, column) = place.filter_map(|(row, keys)| Some((row, keys.find(digit)?))).next().unwrap();
+    let wave = |hz: f64, at: usize| (std::f64::consts::TAU * hz * at as f64 / 8000.0).sin();
+    let sample = |at| (6000.0 * (wave(ROWS[row], at) + wave(COLUMNS[column], at))) as i16;
+    (from..from + 160).map(|at| codec.law().unwrap().encode(sample(at))).collect()
+}
+
+impl Scene {
+    /// The peer's stream in a line: `.` 100 ms of silence, a key 100 ms of its tones, `-` 20 ms in the midst of
+    /// what follows never come, `_` 100 ms that never come, `e` and a key 100 ms of a telephone event.
+    fn transcript(&mut self, line: &str) {
+        let mut steps = line.chars();
+        while let Some(step) = steps.next() {
+            let hole = step == '-';
+            let step = if hole { steps.next().unwrap() } else { step };
+            let event = (step == 'e').then(|| Digit::from_char(steps.next().unwrap()).unwrap());
+            let begun = 8 * self.now as u32;
+            for packet in 0..5 {
+                let timestamp = 8 * self.now as u32;
+                let (audio, codec) = (self.leg.agreed.audio, self.leg.agreed.codec);
+                let bytes = match (step, event) {
+                    (_, Some(digit)) => {
+                        let [high, low] = (160 * (packet as u16 + 1)).to_be_bytes();
+                        self.datagram(EVENTS, begun, &[digit.event(), 10, high, low])
+                    }
+                    ('.' | '_', _) => self.datagram(audio, timestamp, &[codec.law().unwrap().encode(0); 160]),
+                    (key, _) => self.datagram(audio, timestamp, &tone(codec, key, 160 * packet)),
+                };
+                if step != '_' && !(hole && packet == 2) {
+                    self.hear(&bytes);
+                }
+                self.visit();
+            }
+        }
+    }
+}
+
+#[test]
+fn keys_are_heard_in_the_audio_where_nothing_else_tells_them_and_each_press_once() {
+    let none = Agreed { events: None, ..agreed(Codec::Pcmu) };
+    let both = agreed(Codec::Pcmu);
+    let wait = ".".repeat(40);
+    for (what, agreed, line, keys) in [
+        ("no events agreed on", none, "..1..22..#.".to_owned(), "12#"),
+        ("A-law", Agreed { codec: Codec::Pcma, audio: PayloadType::PCMA, ..none }, ".5.0.".into(), "50"),
+        ("before the pause", both, "..1..2..".into(), ""),
+        ("after the pause", both, wait.clone() + "1.2.", "12"),
+        ("an event comes before the pause", both, format!(".e1{wait}2..3."), "1"),
+        ("an event and tones at once", both, wait.clone() + "1e1..e2.2.", "12"),
+        ("an event of another press", both, wait.clone() + "1.e2.", "12"),
+        ("keys typed, then their events", both, wait.clone() + "1.0.e1.e0.e0.", "100"),
+        ("the same key, long after", both, wait.clone() + "1." + &wait + "e1.", "11"),
+        ("a packet is lost within the tones", none, "..1-11..".into(), "1"),
+        ("what lay between two presses is lost", none, "..1_1..".into(), "11"),
+        ("a packet is lost between two presses", none, "..1-.1..".into(), "11"),
+    ] {
+        let mut scene = Scene::new(agreed);
+        scene.transcript(&line);
+        assert_eq!(scene.keys(), keys, "{what}");
+    }
+}
+
+#[test]
+fn a_key_in_the_audio_cuts_the_prompt_as_an_event_does() {
+    let mut scene = Scene::new(Agreed { events: None, ..agreed(Codec::Pcmu) });
+    scene.leg.play(PlayId(5), vec![clip(1000, 60)], OnKey::Cut, ms(0));
+    scene.transcript(".4.");
+    let told = scene.events().pop();
+    let digit = Digit::from_char('4').unwrap();
+    assert_eq!(told, Some(Happened::Key { digit, by: KeyBy::Tone, at: ms(120), cut: Some(PlayId(5)) }));
+    assert_eq!(scene.payload(), Some(Law::Mu.encode(0)));
+    assert_eq!(scene.stats().keys, 1);
+}
+
+#[test]
+fn who_presses_by_info_or_gets_events_by_a_new_agreement_is_not_listened_to() {
+    let none = Agreed { events: None, ..agreed(Codec::Pcmu) };
+    let mut by_info = Scene::new(none);
+    by_info.leg.ignore_tones();
+    by_info.transcript("..1..");
+    assert_eq!(by_info.keys(), "");
+    let mut later = Scene::new(none);
+    later.transcript("..1..");
+    later.leg.update(agreed(Codec::Pcmu), ms(later.now));
+    later.transcript("..2..");
+    later.leg.update(none, ms(later.now));
+    later.transcript("..3..");
+    assert_eq!(later.keys(), "13");
+}
+
+#[test]
+fn keys_are_heard_while_a_comment_is_recorded_and_the_comment_has_them() {
+    let mut scene = Scene::new(Agreed { events: None, ..agreed(Codec::Pcma) });
+    scene.leg.record(RecordOrder { beep: false, ..ORDER }, &beep(), ms(0));
+    scene.transcript(".#.");
+    scene.leg.stop_recording(RecordEnd::Stopped, ms(300));
+    let events = scene.events();
+    assert!(events.iter().any(|event| matches!(event, Happened::Key { digit, .. } if digit.char() == '#')));
+    assert_eq!(recording(events).unwrap().samples.len(), 2400);
+}
+
+#[test]
+fn a_leg_stays_small_for_a_thread_visits_thousands() {
+    assert!(size_of::<Leg>() <= 704, "{} bytes", size_of::<Leg>());
 }

@@ -23,12 +23,19 @@ pub(crate) struct Got {
 pub(crate) struct Peer {
     socket: UdpSocket,
     sequence: u16,
+    /// How far time stamps go on in a packet.
+    step: u32,
 }
 
 impl Peer {
     pub(crate) fn new() -> Self {
         let socket = UdpSocket::bind((LOOPBACK, 0)).unwrap();
-        Self { socket, sequence: 0 }
+        Self { socket, sequence: 0, step: 160 }
+    }
+
+    /// Sends packets of so many ticks from now on.
+    pub(crate) fn step(&mut self, ticks: u32) {
+        self.step = ticks;
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -55,7 +62,7 @@ impl Peer {
 
     pub(crate) fn send(&mut self, port: u16, payload_type: PayloadType, payload: &[u8]) {
         self.sequence += 1;
-        let timestamp = 160 * u32::from(self.sequence);
+        let timestamp = self.step * u32::from(self.sequence);
         let header = Header { payload_type, marker: false, sequence: self.sequence, timestamp, ssrc: 0xca11 };
         let mut bytes = [0; HEADER_BYTES];
         header.write(&mut bytes);
@@ -119,6 +126,7 @@ pub(crate) fn agreed(remote: SocketAddr) -> Agreed {
     Agreed {
         codec: Codec::Pcmu,
         audio: PayloadType::PCMU,
+        heard: PayloadType::PCMU,
         events: Some(EVENTS),
         ptime: Ptime::USUAL,
         remote: Some(remote),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aftercall_wire::codec::Codec;
 use aftercall_wire::sip::is_token;
 use clap::Args;
 use percent_encoding::percent_decode_str;
@@ -18,6 +19,7 @@ Examples:
   aftercall dial 'sip:csat-survey@127.0.0.1?X-Agent-Id=agent-001&X-Call-Id=q2' --press 1
   aftercall dial sips:csat-survey@pbx.example --ca pbx-ca.pem --press 4
   aftercall dial sip:two-questions@127.0.0.1 --press 1,10 --json
+  aftercall dial sip:csat-survey@127.0.0.1 --press 1 --codec opus
 
 Exit codes:
   0  the call went as expected: a prompt was heard, the keys were pressed, something new followed, no question
@@ -51,13 +53,17 @@ pub(super) struct DialCommand {
     #[arg(long, value_name = "HEADER", value_parser = header)]
     header: Vec<(String, String)>,
 
-    /// Send keys as tones in the audio
+    /// Send keys as tones in the audio, and offer no telephone events
     #[arg(long, conflicts_with = "info")]
     inband: bool,
 
     /// Send keys by SIP INFO
     #[arg(long)]
     info: bool,
+
+    /// Offer this codec alone: pcmu, pcma, g722 or opus [default: all of them, in this order]
+    #[arg(long, value_parser = codec)]
+    codec: Option<&'static [Codec]>,
 
     /// Who calls: the user part of our address
     #[arg(long, value_name = "USER", default_value = "dial")]
@@ -116,6 +122,7 @@ impl DialCommand {
             ca: self.ca,
             script: self.press,
             keys_by,
+            codecs: self.codec.unwrap_or(&Codec::ALL),
             // Of two of one name the first counts.
             headers: self.header.into_iter().chain(self.uri.headers).collect(),
             from_user: self.from,
@@ -128,6 +135,16 @@ impl DialCommand {
 
 fn transport(text: &str) -> Result<Transport, String> {
     text.parse().map_err(|()| "write udp, tcp or tls".to_owned())
+}
+
+fn codec(text: &str) -> Result<&'static [Codec], String> {
+    match text.to_ascii_lowercase().as_str() {
+        "pcmu" => Ok(&[Codec::Pcmu]),
+        "pcma" => Ok(&[Codec::Pcma]),
+        "g722" => Ok(&[Codec::G722]),
+        "opus" => Ok(&[Codec::Opus]),
+        _ => Err("write pcmu, pcma, g722 or opus".to_owned()),
+    }
 }
 
 /// An address and the headers in it (RFC 3261, 19.1.1).

@@ -3,9 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aftercall_core::TenantId;
+use aftercall_wire::codec::Codec;
 use aftercall_wire::identity::Names;
 use ipnet::IpNet;
 use serde_json::Value;
@@ -24,6 +26,8 @@ pub struct Sip {
     pub external_ip: Option<IpAddr>,
     /// Certificates, where it speaks TLS.
     pub tls: Option<SipTls>,
+    /// What it speaks. An answer follows the caller's order, an offer of ours this one.
+    pub codecs: Arc<[Codec]>,
     /// Whether anyone may call.
     pub open: bool,
     /// Who may call.
@@ -132,6 +136,10 @@ impl Sip {
             refuse_tls(fields, listen);
         }
         let external_ip = fields.optional("external_ip", ip);
+        let codecs = fields.list("codecs", codec);
+        if let Some(codecs) = &codecs {
+            refuse_unusable(fields, codecs);
+        }
         let open = fields.required("open", flag);
         let peers = fields.tables("peers", Peer::read);
         if let Some(peers) = &peers {
@@ -146,6 +154,7 @@ impl Sip {
             listen: listen?,
             external_ip: external_ip?,
             tls: tls?,
+            codecs: codecs?.into(),
             open: open?,
             peers: peers?,
             headers: headers?,
@@ -170,6 +179,22 @@ fn refuse_same(fields: &mut Fields<'_, '_>, listen: &[SipListen]) {
         if listen[index].address.port() != 0 {
             fields.fault_in("listen", index, &format!("has `{}` twice", listen[index]));
         }
+    }
+}
+
+fn codec(value: &Value) -> Result<Codec, String> {
+    let name = text(value)?;
+    let known = Codec::ALL.into_iter().find(|codec| codec.name().eq_ignore_ascii_case(&name));
+    known.ok_or_else(|| format!("is `{name}`, which is not a codec spoken here: pcmu, pcma, g722 or opus"))
+}
+
+/// A codec twice, or none at all.
+fn refuse_unusable(fields: &mut Fields<'_, '_>, codecs: &[Codec]) {
+    for (index, _) in repeated(codecs.iter()) {
+        fields.fault_in("codecs", index, &format!("has `{}` twice", codecs[index].name().to_lowercase()));
+    }
+    if codecs.is_empty() {
+        fields.fault_at("codecs", "is empty: no call could be taken");
     }
 }
 
@@ -230,6 +255,9 @@ pub struct Rtp {
     pub ports: Ports,
     /// No packet for this long means that the caller is gone.
     pub silence: Duration,
+    /// Where telephone events were agreed on, how long none may come before keys are listened for in the
+    /// audio, too.
+    pub inband_after: Duration,
 }
 
 /// A range of ports, both ends in it.
@@ -273,7 +301,12 @@ impl Rtp {
     pub(super) fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let ports = fields.required("ports", ports);
         let silence_seconds = fields.required("silence_seconds", whole(1..=86_400));
-        Some(Self { ports: ports?, silence: Duration::from_secs(silence_seconds?.into()) })
+        let inband_after_seconds = fields.required("inband_after_seconds", whole(0..=86_400));
+        Some(Self {
+            ports: ports?,
+            silence: Duration::from_secs(silence_seconds?.into()),
+            inband_after: Duration::from_secs(inband_after_seconds?.into()),
+        })
     }
 }
 

@@ -1,8 +1,11 @@
 //! Hearing whether somebody speaks: enough to know that a prompt began, ended, was cut, or is played again.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use aftercall_media::{Decoder, G722_SILENCE, OPUS_SILENCE, SAMPLES_MAX};
 use aftercall_wire::codec::Codec;
+use aftercall_wire::g711::Law;
 
 use super::memory::Memory;
 
@@ -22,12 +25,15 @@ const CUT_WITHIN: Duration = Duration::from_millis(500);
 /// The samples, 5 ms of them, that are compared on both sides of where two packets meet.
 const EDGE_SAMPLES: usize = 40;
 
+/// Samples of the telephone's rate in a packet of Opus: 20 ms.
+const OPUS_PACKET_SAMPLES: usize = 160;
+
 /// Where it gets this much quieter (32 dB) from one packet to the next, a prompt was cut: speech fades. Of
 /// the shipped prompts one packet in 750 ends like that.
 const EDGE_DROP: f64 = 40.0;
 
 /// What was heard so far. Moments are those of the caller's clock.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Ear {
     first_packet: Option<Duration>,
     first_sound: Option<Duration>,
@@ -43,8 +49,15 @@ pub(super) struct Ear {
     cut_until: Duration,
     after: After,
     memory: Memory,
-    codec: Option<Codec>,
+    voice: Option<Voice>,
     packets: u64,
+}
+
+/// What was agreed on, and what hears it.
+#[derive(Debug)]
+struct Voice {
+    codec: Codec,
+    decoder: Decoder,
 }
 
 /// What is known since the last key of the prompt that was playing.
@@ -63,19 +76,21 @@ impl Ear {
     /// Hears a packet of audio that arrived now.
     pub(super) fn hear(&mut self, codec: Codec, payload: &[u8], now: Duration) {
         self.packets += 1;
-        self.codec = Some(codec);
+        let voice = self.voice.get_or_insert_with(|| Voice { codec, decoder: Decoder::new(codec) });
+        let mut samples = [0; SAMPLES_MAX];
+        let samples = voice.decoder.decode(payload, &mut samples);
         self.first_packet.get_or_insert(now);
-        let loud = loudness(codec, payload) >= SPEECH_RMS;
-        let cut = self.is_cut(codec, payload);
+        let loud = loudness(samples) >= SPEECH_RMS;
+        let cut = self.is_cut(samples);
         let quiet = !loud && self.quiet(now);
         self.ended = !loud && (self.ended || cut || quiet);
         if self.after == After::Unsure && (cut && now < self.cut_until || quiet && self.was_ending()) {
             self.after = After::Over;
         }
         if quiet {
-            self.memory.pause(codec);
+            self.memory.pause(silence(codec));
         }
-        self.memory.hear(payload, loud, codec);
+        self.memory.hear(&a_byte_a_sample(codec, payload), loud, silence(codec));
         if loud {
             self.on_sound(now);
         }
@@ -93,11 +108,11 @@ impl Ear {
     }
 
     /// Whether it went quiet at once, between the last packet and this one.
-    fn is_cut(&mut self, codec: Codec, payload: &[u8]) -> bool {
-        let edge = payload.len().min(EDGE_SAMPLES);
-        let (begins, ends) = (&payload[..edge], &payload[payload.len() - edge..]);
-        let before = std::mem::replace(&mut self.last_edge, loudness(codec, ends));
-        before >= SPEECH_RMS && loudness(codec, begins) * EDGE_DROP <= before
+    fn is_cut(&mut self, samples: &[i16]) -> bool {
+        let edge = samples.len().min(EDGE_SAMPLES);
+        let (begins, ends) = (&samples[..edge], &samples[samples.len() - edge..]);
+        let before = std::mem::replace(&mut self.last_edge, loudness(ends));
+        before >= SPEECH_RMS && loudness(begins) * EDGE_DROP <= before
     }
 
     fn quiet(&self, now: Duration) -> bool {
@@ -111,8 +126,8 @@ impl Ear {
 
     /// A key was pressed: what is said from now on is an answer to it, but for what is still on its way.
     pub(super) fn key(&mut self, key: char, now: Duration) {
-        if let Some(codec) = self.codec {
-            self.memory.key(key, codec);
+        if let Some(Voice { codec, .. }) = self.voice {
+            self.memory.key(key, silence(codec));
         }
         self.listen_anew(now);
     }
@@ -150,8 +165,8 @@ impl Ear {
 
     /// The call is over. The key after which the question was asked again.
     pub(super) fn asked_again_after(&mut self) -> Option<&str> {
-        if let Some(codec) = self.codec {
-            self.memory.pause(codec);
+        if let Some(Voice { codec, .. }) = self.voice {
+            self.memory.pause(silence(codec));
         }
         self.memory.asked_again_after()
     }
@@ -174,13 +189,29 @@ impl Ear {
     }
 }
 
-fn loudness(codec: Codec, payload: &[u8]) -> f64 {
-    if payload.is_empty() {
+fn loudness(samples: &[i16]) -> f64 {
+    if samples.is_empty() {
         return 0.0;
     }
-    let squares: f64 = payload.iter().map(|code| f64::from(codec.decode(*code)).powi(2)).sum();
-    // At most 480 samples a packet: exact in a double.
-    (squares / payload.len() as f64).sqrt()
+    let squares: f64 = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum();
+    // At most 1,500 samples a packet: exact in a double.
+    (squares / samples.len() as f64).sqrt()
+}
+
+/// What silence is, of [`a_byte_a_sample`].
+fn silence(codec: Codec) -> u8 {
+    codec.law().map_or(G722_SILENCE, Law::silence)
+}
+
+/// What a packet is remembered as. Packets of Opus are too short for that, and always the same 20 ms of a
+/// prompt: each is repeated until it is as long as one of the other codecs.
+fn a_byte_a_sample(codec: Codec, payload: &[u8]) -> Cow<'_, [u8]> {
+    if codec != Codec::Opus {
+        return Cow::Borrowed(payload);
+    }
+    let silent = payload == OPUS_SILENCE;
+    let bytes = if silent { std::slice::from_ref(&G722_SILENCE) } else { payload };
+    Cow::Owned(bytes.iter().copied().cycle().take(OPUS_PACKET_SAMPLES).collect())
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! Remembering what was heard, to know a prompt that is played again: prompts are encoded once, so a
 //! repeat has the same bytes.
 
-use aftercall_wire::codec::Codec;
-
 /// Bytes of G.711 a millisecond.
 const A_MS: usize = 8;
 
@@ -45,7 +43,7 @@ pub(super) struct Memory {
 
 impl Memory {
     /// Hears a packet; what is quiet belongs to a stretch that has begun.
-    pub(super) fn hear(&mut self, payload: &[u8], loud: bool, codec: Codec) {
+    pub(super) fn hear(&mut self, payload: &[u8], loud: bool, silence: u8) {
         if self.now.bytes.is_empty() && !loud {
             return;
         }
@@ -54,26 +52,26 @@ impl Memory {
         }
         // Where a prompt begins within its first packet differs from one time to the next.
         let leading = if self.now.bytes.is_empty() {
-            payload.iter().take_while(|byte| **byte == codec.silence()).count()
+            payload.iter().take_while(|byte| **byte == silence).count()
         } else {
             0
         };
         self.now.bytes.extend(&payload[leading..]);
         if self.now.bytes.len() > STRETCH_BYTES_MAX {
-            self.pause(codec);
+            self.pause(silence);
         }
     }
 
     /// Nobody speaks any more.
-    pub(super) fn pause(&mut self, codec: Codec) {
+    pub(super) fn pause(&mut self, silence: u8) {
         self.now.ended = true;
-        self.close(codec);
+        self.close(silence);
     }
 
     /// A key was pressed: from now on what was heard must not be heard again, unless that was asked for.
-    pub(super) fn key(&mut self, key: char, codec: Codec) {
+    pub(super) fn key(&mut self, key: char, silence: u8) {
         let sounding = !self.now.bytes.is_empty();
-        self.close(codec);
+        self.close(silence);
         self.now.began_before_key = sounding;
         let last = self.kept.len().saturating_sub(1);
         self.kept.drain(..last);
@@ -94,9 +92,9 @@ impl Memory {
         self.again.as_deref()
     }
 
-    fn close(&mut self, codec: Codec) {
+    fn close(&mut self, silence: u8) {
         let mut stretch = std::mem::take(&mut self.now);
-        let silent = stretch.bytes.iter().rev().take_while(|byte| **byte == codec.silence()).count();
+        let silent = stretch.bytes.iter().rev().take_while(|byte| **byte == silence).count();
         stretch.bytes.truncate(stretch.bytes.len() - silent);
         if stretch.bytes.is_empty() {
             return;

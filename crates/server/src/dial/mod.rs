@@ -54,7 +54,7 @@ pub enum KeysBy {
     Events,
     /// SIP INFO, `application/dtmf-relay`.
     Info,
-    /// Tones in the audio.
+    /// Tones in the audio, without telephone events.
     Inband,
 }
 
@@ -71,6 +71,8 @@ pub struct Options {
     pub script: Script,
     /// How keys are sent.
     pub keys_by: KeysBy,
+    /// What is offered, best first.
+    pub codecs: &'static [Codec],
     /// More headers, such as `X-Call-Id`.
     pub headers: Vec<(String, String)>,
     /// The user part of our address.
@@ -94,7 +96,7 @@ pub async fn dial(options: Options, clock: Clock) -> Result<Report, String> {
     let socket = UdpSocket::bind((ip, 0)).await.map_err(|error| format!("no port for RTP: {error}"))?;
     let port = socket.local_addr().map_err(|error| error.to_string())?.port();
     let (signalling, events) = start(ip, security(transport, options.ca.as_deref())?, &clock).await?;
-    let offer = described(ip, port);
+    let offer = described(ip, port, &options);
     let call = signalling
         .dial(Dial {
             target: options.target.clone(),
@@ -451,13 +453,15 @@ async fn resolve(target: &Target, transport: Transport) -> Result<SocketAddr, St
     found.next().ok_or_else(|| "the host of that address has no address".to_owned())
 }
 
-fn described(address: IpAddr, port: u16) -> sdp::Local<'static> {
+/// What the phone offers. One that sends tones has no telephone events: with them agreed on, tones wait.
+fn described(address: IpAddr, port: u16, options: &Options) -> sdp::Local<'static> {
     sdp::Local {
         address,
         port,
         session_id: u64::from(port),
         version: 1,
-        codecs: &Codec::ALL,
+        codecs: options.codecs,
+        events: options.keys_by != KeysBy::Inband,
         ptime_ms: sdp::PTIME_MS_DEFAULT,
         direction: Direction::SendRecv,
     }

@@ -3,6 +3,7 @@
 use std::f64::consts::TAU;
 use std::time::Duration;
 
+use aftercall_media::Encoder;
 use aftercall_wire::codec::Codec;
 use aftercall_wire::digit::Digit;
 use aftercall_wire::rtp::{HEADER_BYTES, Header, PayloadType};
@@ -11,9 +12,6 @@ use aftercall_wire::telephone_event::{Press, Sender};
 
 /// How long a key is held: what a person does.
 pub(super) const PRESS: Duration = Duration::from_millis(120);
-
-/// Samples of G.711 a second.
-const RATE: f64 = 8_000.0;
 
 /// Each of a key's two tones: together -6 dB below full scale, as telephones send.
 const TONE_PEAK: f64 = 8_000.0;
@@ -25,10 +23,11 @@ const COLUMNS: [f64; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
 /// A stream of RTP, one packet at a time.
 #[derive(Debug)]
 pub(super) struct Mouth {
-    codec: Codec,
+    voice: Encoder,
     events: Option<Events>,
     frame: Duration,
-    samples: u16,
+    /// How far time stamps go on in a packet.
+    ticks: u32,
     next: Header,
     saying: Saying,
 }
@@ -36,8 +35,16 @@ pub(super) struct Mouth {
 #[derive(Debug)]
 enum Saying {
     Silence,
-    Key { press: Press, payload_type: PayloadType },
-    Tone { rows: [f64; 2], at: u32, until: u32 },
+    Key {
+        press: Press,
+        payload_type: PayloadType,
+    },
+    /// Two tones, at a sample and until one.
+    Tone {
+        tones: [f64; 2],
+        at: u32,
+        until: u32,
+    },
 }
 
 impl Mouth {
@@ -57,9 +64,9 @@ impl Mouth {
             timestamp: u32::from_be_bytes([d, b, a, c]),
             ssrc,
         };
-        let samples = u16::from(ptime_ms) * 8;
+        let ticks = u32::from(ptime_ms) * (codec.clock_hz() / 1000);
         let frame = Duration::from_millis(ptime_ms.into());
-        Self { codec, events, frame, samples, next, saying: Saying::Silence }
+        Self { voice: Encoder::new(codec), events, frame, ticks, next, saying: Saying::Silence }
     }
 
     /// Whether it can send keys as telephone events.
@@ -77,13 +84,13 @@ impl Mouth {
 
     /// Presses a key as two tones in the audio.
     pub(super) fn tone(&mut self, digit: Digit) {
-        let until = u32::try_from(PRESS.as_millis() * 8).unwrap_or(u32::MAX);
-        self.saying = Saying::Tone { rows: frequencies(digit), at: 0, until };
+        let until = self.samples_in(PRESS);
+        self.saying = Saying::Tone { tones: frequencies(digit), at: 0, until };
     }
 
     /// The packet to send now. One is due every packet time.
     pub(super) fn packet(&mut self) -> Vec<u8> {
-        let samples = u32::from(self.samples);
+        let samples = self.samples_in(self.frame);
         let mut header = self.next;
         let payload = match &mut self.saying {
             Saying::Silence => self.silence(),
@@ -102,34 +109,41 @@ impl Mouth {
                     self.silence()
                 }
             },
-            Saying::Tone { rows, at, until } => {
-                let (rows, from) = (*rows, *at);
+            Saying::Tone { tones, at, until } => {
+                let (tones, from) = (*tones, *at);
                 *at += samples;
                 if *at >= *until {
                     self.saying = Saying::Silence;
                 }
-                self.tones(rows, from)
+                self.say(tones, from)
             }
         };
         self.next.sequence = self.next.sequence.wrapping_add(1);
-        self.next.timestamp = self.next.timestamp.wrapping_add(samples);
+        self.next.timestamp = self.next.timestamp.wrapping_add(self.ticks);
         self.next.marker = false;
         let mut head = [0; HEADER_BYTES];
         header.write(&mut head);
         [head.as_slice(), &payload].concat()
     }
 
-    fn silence(&self) -> Vec<u8> {
-        vec![self.codec.silence(); usize::from(self.samples)]
+    fn silence(&mut self) -> Vec<u8> {
+        let samples = self.samples_in(self.frame);
+        self.voice.encode(&vec![0; samples as usize])
     }
 
-    fn tones(&self, rows: [f64; 2], from: u32) -> Vec<u8> {
+    fn say(&mut self, tones: [f64; 2], from: u32) -> Vec<u8> {
+        let rate = f64::from(self.voice.rate_hz());
         let sample = |at: u32| {
-            let time = f64::from(at) / RATE;
-            let sum: f64 = rows.iter().map(|hertz| TONE_PEAK * (TAU * hertz * time).sin()).sum();
-            self.codec.encode(sum as i16)
+            let time = f64::from(at) / rate;
+            let sum: f64 = tones.iter().map(|hertz| TONE_PEAK * (TAU * hertz * time).sin()).sum();
+            sum as i16
         };
-        (from..from + u32::from(self.samples)).map(sample).collect()
+        let samples: Vec<i16> = (from..from + self.samples_in(self.frame)).map(sample).collect();
+        self.voice.encode(&samples)
+    }
+
+    fn samples_in(&self, time: Duration) -> u32 {
+        u32::try_from(time.as_millis()).unwrap_or_default() * (self.voice.rate_hz() / 1000)
     }
 }
 

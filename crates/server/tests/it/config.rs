@@ -55,6 +55,16 @@ const FAULTS: &[(&str, &str)] = &[
              one: no call fits",
     ),
     (
+        "[sip]\ncodecs = [\"pcmu\", \"g729\", \"opus\"]\n",
+        "site/aftercall.toml:2:19: `codecs` is `g729`, which is not a codec spoken here: pcmu, pcma, g722 or opus",
+    ),
+    ("[sip]\ncodecs = [\"PCMU\", \"pcmu\"]\n", "site/aftercall.toml:2:19: `codecs` has `pcmu` twice"),
+    ("[sip]\ncodecs = []\n", "site/aftercall.toml:2:1: `codecs` is empty: no call could be taken"),
+    (
+        "[rtp]\ninband_after_seconds = -1\n",
+        "site/aftercall.toml:2:1: `inband_after_seconds` must be a whole number from 0 to 86400",
+    ),
+    (
         "[sip]\nlisten = [\"udp://[::]:0\", \"udp://[::]:0\", \"udp://10.0.0.1:5060\", \"tcp://10.0.0.1:5060\",\n  \"udp://10.0.0.1:5060\"]\n",
         "site/aftercall.toml:3:3: `listen` has `udp://10.0.0.1:5060` twice",
     ),

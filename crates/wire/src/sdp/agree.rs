@@ -20,6 +20,8 @@ pub struct Local<'a> {
     pub version: u64,
     /// What we speak; in an offer, best first. An answer follows the offerer's order.
     pub codecs: &'a [Codec],
+    /// Whether we speak telephone events.
+    pub events: bool,
     /// The packet time that we offer, in milliseconds. An answer follows the offerer's.
     pub ptime_ms: u8,
     /// What we are ready to do; `SendRecv` unless we hold the call.
@@ -40,7 +42,7 @@ pub struct Agreed {
     pub send: PayloadType,
     /// Telephone events, if both know them; otherwise keys come by INFO or as tones.
     pub events: Option<Events>,
-    /// How long our packets are, in milliseconds: 10, 20 ... 60.
+    /// How long our packets are, in milliseconds: 10, 20 ... 60; those of Opus 20.
     pub ptime_ms: u8,
     /// Which way media flows, seen from us.
     pub direction: Direction,
@@ -109,7 +111,7 @@ pub fn agreed_from_answer(answer: &Description, local: &Local<'_>) -> Result<Agr
 fn offered_events(local: &Local<'_>) -> Vec<(u32, PayloadType)> {
     const CONVENTIONAL: u8 = 101;
     let mut clocks = Vec::new();
-    for codec in local.codecs {
+    for codec in local.codecs.iter().filter(|_| local.events) {
         if !clocks.contains(&codec.clock_hz()) {
             clocks.push(codec.clock_hz());
         }
@@ -146,8 +148,8 @@ impl Stream {
             codec,
             receive: payload_type,
             send: payload_type,
-            events: self.events_for(codec),
-            ptime_ms: self.ptime_ms,
+            events: self.events_for(codec).filter(|_| local.events),
+            ptime_ms: codec.ptime_ms(self.ptime_ms),
             direction: self.direction.reversed().and(local.direction),
         })
     }

@@ -147,7 +147,7 @@ fn number(media: &Media, name: &str) -> Option<u32> {
 
 fn formats_of(media: &Media) -> Vec<Format> {
     let mut known = [None; 128];
-    for codec in Codec::ALL {
+    for codec in Codec::ALL.into_iter().filter(|codec| !codec.payload_type().is_dynamic()) {
         let payload_type = codec.payload_type();
         known[usize::from(payload_type.number())] = Some(Format::Audio { codec, payload_type });
     }
@@ -167,14 +167,20 @@ fn mapped(mapping: &str) -> Option<(PayloadType, Option<Format>)> {
     let mut parts = encoding.trim().split('/');
     let name = parts.next()?;
     let clock = parts.next().map_or(Some(CLOCK_HZ_DEFAULT), |clock| clock.parse().ok());
-    let mono = parts.next().is_none_or(|channels| channels.trim() == "1");
-    let codec = |codec: &Codec| codec.name().eq_ignore_ascii_case(name) && clock == Some(codec.clock_hz());
+    let channels = parts.next().map_or(Some(1), |channels| channels.trim().parse::<u8>().ok());
+    let codec = |codec: &Codec| {
+        codec.name().eq_ignore_ascii_case(name)
+            && clock == Some(codec.clock_hz())
+            && channels == Some(codec.channels())
+    };
     let format = if name.eq_ignore_ascii_case("telephone-event") {
-        clock.filter(|hz| *hz > 0).map(|clock_hz| Format::Events { clock_hz, payload_type })
+        clock
+            .filter(|hz| *hz > 0 && channels == Some(1))
+            .map(|clock_hz| Format::Events { clock_hz, payload_type })
     } else {
         Codec::ALL.into_iter().find(codec).map(|codec| Format::Audio { codec, payload_type })
     };
-    Some((payload_type, format.filter(|_| mono)))
+    Some((payload_type, format))
 }
 
 fn payload_type(listed: &str) -> Option<PayloadType> {

@@ -68,7 +68,10 @@ impl Audio<'_> {
         let formats: String = numbers.map(|n| format!(" {}", n.number())).collect();
         let mut lines = vec![format!("m=audio {port} {}{formats}", self.transport)];
         for (codec, n) in &self.codecs {
-            lines.push(format!("a=rtpmap:{} {}/{}", n.number(), codec.name(), codec.clock_hz()));
+            let channels =
+                if codec.channels() == 1 { String::new() } else { format!("/{}", codec.channels()) };
+            lines.push(format!("a=rtpmap:{} {}/{}{channels}", n.number(), codec.name(), codec.clock_hz()));
+            lines.extend(codec.format_parameters().map(|said| format!("a=fmtp:{} {said}", n.number())));
         }
         for (clock_hz, n) in &self.events {
             lines.push(format!("a=rtpmap:{} telephone-event/{clock_hz}", n.number()));

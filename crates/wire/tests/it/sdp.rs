@@ -16,6 +16,7 @@ const US: Local<'_> = Local {
     session_id: 77,
     version: 1,
     codecs: &Codec::ALL,
+    events: true,
     ptime_ms: 20,
     direction: Direction::SendRecv,
 };
@@ -94,7 +95,17 @@ fn codecs_and_events_are_agreed_on_in_the_offerers_order() {
         ("m=audio 4000 RTP/AVP 96 101|a=rtpmap:96 pcmu/8000/1|a=rtpmap:101 Telephone-Event/8000", "PCMU/96 events 101/8000"),
         ("m=audio 4000 RTP/AVP 96 0|a=rtpmap:96 PCMA/16000", "PCMU/0 events none"),
         ("m=audio 4000 RTP/AVP 96 8|a=rtpmap:96 PCMU/8000/2", "PCMA/8 events none"),
-        ("m=audio 4000 RTP/AVP 0 8|a=rtpmap:0 opus/48000/2", "PCMA/8 events none"),
+        ("m=audio 4000 RTP/AVP 0 8|a=rtpmap:0 opus/48000", "PCMA/8 events none"),
+        ("m=audio 4000 RTP/AVP 0 8|a=rtpmap:0 opus/48000/1", "PCMA/8 events none"),
+        ("m=audio 4000 RTP/AVP 0 8|a=rtpmap:0 opus/48000/x", "PCMA/8 events none"),
+        ("m=audio 4000 RTP/AVP 111 0", "PCMU/0 events none"),
+        ("m=audio 4000 RTP/AVP 9 0 101|a=rtpmap:101 telephone-event/8000", "G722/9 events 101/8000"),
+        ("m=audio 4000 RTP/AVP 0 9", "PCMU/0 events none"),
+        ("m=audio 4000 RTP/AVP 9 8|a=rtpmap:9 G722/16000", "PCMA/8 events none"),
+        ("m=audio 4000 RTP/AVP 96|a=rtpmap:96 g722/8000/1", "G722/96 events none"),
+        ("m=audio 4000 RTP/AVP 111 0 101 110|a=rtpmap:111 OPUS/48000/2|a=fmtp:111 minptime=10;useinbandfec=1|a=rtpmap:101 telephone-event/8000|a=rtpmap:110 telephone-event/48000", "opus/111 events 110/48000"),
+        ("m=audio 4000 RTP/AVP 107 101|a=rtpmap:107 opus/48000/2|a=rtpmap:101 telephone-event/8000", "opus/107 events 101/8000"),
+        ("m=audio 4000 RTP/AVP 107 101|a=rtpmap:107 opus/48000/2|a=ptime:60", "opus/107 events none"),
         ("m=audio 4000 RTP/AVP 0|a=rtpmap:101 telephone-event/8000", "PCMU/0 events none"),
         ("m=audio 4000 RTP/AVP 102 101 0|a=rtpmap:102 telephone-event/48000|a=rtpmap:101 telephone-event/8000", "PCMU/0 events 101/8000"),
         ("m=audio 4000 RTP/AVP 0 102|a=rtpmap:102 telephone-event/48000", "PCMU/0 events 102/48000"),
@@ -106,9 +117,26 @@ fn codecs_and_events_are_agreed_on_in_the_offerers_order() {
     ] {
         assert_eq!(outcome(&describe(media), &US), format!("{expected} 20ms sendrecv to 192.0.2.1:4000"), "{media}");
     }
+    let tones_only = Local { events: false, ..US };
+    assert!(outcome(&describe("m=audio 4000 RTP/AVP 0 101|a=rtpmap:101 telephone-event/8000"), &tones_only).starts_with("PCMU/0 events none "));
+    assert!(!offer(&tones_only).contains("telephone-event"));
+    let no_opus = Local { codecs: &[Codec::Pcma, Codec::G722], ..US };
+    let browser = "m=audio 4000 RTP/AVP 111 9 8|a=rtpmap:111 opus/48000/2";
+    assert!(outcome(&describe(browser), &no_opus).starts_with("G722/9 "));
     let a_law_only = Local { codecs: &[Codec::Pcma], ..US };
     assert!(outcome(&describe("m=audio 4000 RTP/AVP 0 8"), &a_law_only).starts_with("PCMA/8 "));
     assert_eq!(outcome(&describe("m=audio 4000 RTP/AVP 0"), &a_law_only), "Codec");
+}
+
+#[test]
+fn opus_is_answered_as_its_rfc_has_it() {
+    let offer = "m=audio 4000 UDP/TLS/RTP/SAVPF 0|m=audio 4002 RTP/AVP 96 97 0|a=rtpmap:96 opus/48000/2|\
+                 a=fmtp:96 useinbandfec=1;stereo=1|a=rtpmap:97 telephone-event/48000|a=ptime:40";
+    let (text, _) = answer(&describe(offer), &US).unwrap();
+    let media = "m=audio 20000 RTP/AVP 96 97|a=rtpmap:96 opus/48000/2|\
+                 a=fmtp:96 maxplaybackrate=8000;sprop-maxcapturerate=16000|\
+                 a=rtpmap:97 telephone-event/48000|a=fmtp:97 0-15|a=ptime:20|a=sendrecv|";
+    assert!(text.replace("\r\n", "|").ends_with(media), "{text}");
 }
 
 #[rustfmt::skip]
@@ -122,10 +150,10 @@ fn what_does_not_suit_is_refused_with_the_nearest_reason() {
         ("m=audio 4000 RTP/SAVP 0|a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x", "Transport"),
         ("m=audio 4000 UDP/TLS/RTP/SAVPF 111 0", "Transport"),
         ("m=audio 4000 TCP/RTP/AVP 0", "Transport"),
-        ("m=audio 4000 RTP/AVP 9 18", "Codec"),
+        ("m=audio 4000 RTP/AVP 4 18", "Codec"),
         ("m=audio 4000 RTP/AVP 101|a=rtpmap:101 telephone-event/8000", "Codec"),
         ("m=audio 4000 RTP/AVP 0|c=IN IP6 2001:db8::1", "IpVersion"),
-        ("m=audio 4000 RTP/AVP 9|m=audio 4002 RTP/SAVP 0|m=video 4004 RTP/AVP 0", "Codec"),
+        ("m=audio 4000 RTP/AVP 4|m=audio 4002 RTP/SAVP 0|m=video 4004 RTP/AVP 0", "Codec"),
     ] {
         assert_eq!(outcome(&describe(media), &US), expected, "{media}");
     }
@@ -271,11 +299,16 @@ fn our_offer_is_this_text() {
         "s=-",
         "c=IN IP4 203.0.113.5",
         "t=0 0",
-        "m=audio 20000 RTP/AVP 0 8 101",
+        "m=audio 20000 RTP/AVP 0 8 9 111 101 102",
         "a=rtpmap:0 PCMU/8000",
         "a=rtpmap:8 PCMA/8000",
+        "a=rtpmap:9 G722/8000",
+        "a=rtpmap:111 opus/48000/2",
+        "a=fmtp:111 maxplaybackrate=8000;sprop-maxcapturerate=16000",
         "a=rtpmap:101 telephone-event/8000",
         "a=fmtp:101 0-15",
+        "a=rtpmap:102 telephone-event/48000",
+        "a=fmtp:102 0-15",
         "a=ptime:20",
         "a=sendrecv",
         "",
@@ -290,10 +323,12 @@ fn an_answer_settles_what_we_offered() {
     for (media, expected) in [
         ("m=audio 4000 RTP/AVP 0 101|a=rtpmap:101 telephone-event/8000", "PCMU/0 events 101/8000 20ms sendrecv to 192.0.2.1:4000"),
         ("m=audio 4000 RTP/AVP 8|a=ptime:30|a=recvonly", "PCMA/8 events none 30ms sendonly to 192.0.2.1:4000"),
+        ("m=audio 4000 RTP/AVP 96 110|a=rtpmap:96 opus/48000/2|a=rtpmap:110 telephone-event/48000", "opus/111<>96 events 102<>110/48000 20ms sendrecv to 192.0.2.1:4000"),
+        ("m=audio 4000 RTP/AVP 9 101|a=rtpmap:101 telephone-event/8000", "G722/9 events 101/8000 20ms sendrecv to 192.0.2.1:4000"),
         ("m=audio 4000 RTP/AVP 0 96|a=rtpmap:96 telephone-event/8000", "PCMU/0 events 101<>96/8000 20ms sendrecv to 192.0.2.1:4000"),
         ("m=audio 4000 RTP/AVP 97|a=rtpmap:97 PCMA/8000", "PCMA/8<>97 events none 20ms sendrecv to 192.0.2.1:4000"),
         ("m=audio 0 RTP/AVP 0", "Audio"),
-        ("m=audio 4000 RTP/AVP 9", "Codec"),
+        ("m=audio 4000 RTP/AVP 18", "Codec"),
     ] {
         let settled = agreed_from_answer(&describe(media), &US);
         assert_eq!(settled.map_or_else(|reason| format!("{reason:?}"), |agreed| told(&agreed)), expected, "{media}");
@@ -305,13 +340,13 @@ prop_compose! {
         address in prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u8; 16]>().prop_map(IpAddr::from)],
         (port, session_id, version, ptime_ms) in (1_u16.., any::<u64>(), any::<u64>(), any::<u8>()),
         codecs in prop::sample::select(vec![
-            [Codec::Pcmu].as_slice(), &[Codec::Pcma], &[Codec::Pcmu, Codec::Pcma], &[Codec::Pcma, Codec::Pcmu],
+            [Codec::Pcmu].as_slice(), &[Codec::Pcma], &[Codec::Opus, Codec::G722], &Codec::ALL, &[Codec::Pcmu, Codec::Pcma], &[Codec::Pcma, Codec::Pcmu],
         ]),
         direction in prop::sample::select(vec![
             Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive,
         ]),
     ) -> Local<'static> {
-        Local { address, port, session_id, version, codecs, ptime_ms, direction }
+        Local { address, port, session_id, version, codecs, events: true, ptime_ms, direction }
     }
 }
 
@@ -319,7 +354,7 @@ prop_compose! {
 fn any_body() -> impl Strategy<Value = Vec<u8>> {
     let line = prop_oneof![
         "m=(audio|video|image) (0|[1-9][0-9]{0,3})(/[0-9])? (RTP/AVP|RTP/AVPF|RTP/SAVP|udptl)( (0|8|9|18|96|101|[0-9]{1,3})){0,5}",
-        "a=rtpmap:(0|8|96|101|[0-9]{1,3}) (PCMU|PCMA|telephone-event|opus)/(8000|48000|0|x)(/[12])?",
+        "a=rtpmap:(0|8|9|96|101|[0-9]{1,3}) (PCMU|PCMA|G722|telephone-event|opus)/(8000|48000|0|x)(/[12])?",
         "c=IN IP[46] (192\\.0\\.2\\.1|0\\.0\\.0\\.0|::|2001:db8::1|pbx|224\\.0\\.0\\.1/127)",
         "a=(sendrecv|sendonly|recvonly|inactive|(max)?ptime:[0-9]{0,11})",
         "[b-z]=.{0,20}",

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::writer::words::Session;
-use aftercall_core::{Conversation, Key};
+use aftercall_core::Conversation;
 use aftercall_media::{Agreed, LegHandle, LegId, Port};
 
+use super::keys::Keys;
 use super::negotiate::Local;
 use crate::signalling::CallKey;
 use crate::unusual::Source;
@@ -29,9 +30,8 @@ pub(super) struct Call {
     pub(super) transfer_until: Option<Duration>,
     /// Why the call is to end once the comment that is being spoken is kept.
     pub(super) failing: Option<String>,
-    /// Where the caller's keys come from: the first way heard is the only one, so that a telephone
-    /// which sends both telephone events and INFO presses each key once.
-    pub(super) keys_from: Option<KeysFrom>,
+    /// How the caller's keys come.
+    pub(super) keys: Keys,
     /// The comment that is being spoken or saved.
     pub(super) comment: Comment,
     /// The PBX that the call comes from.
@@ -63,13 +63,6 @@ pub(super) enum Media {
     Closing(LegId),
     /// There is no media, and none will come.
     Closed,
-}
-
-/// How the caller's keys arrive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum KeysFrom {
-    Rtp,
-    Info,
 }
 
 /// A voice comment on its way to the disk.
@@ -128,19 +121,10 @@ impl Call {
         }
     }
 
-    /// Whether a key that came this way counts.
-    pub(super) fn takes_key(&mut self, from: KeysFrom, key: Key) -> bool {
-        // Hardly a telephone has A to D: one of these does not settle where its keys come from.
-        if key.char().is_ascii_alphabetic() {
-            return self.keys_from.is_none_or(|known| known == from);
-        }
-        *self.keys_from.get_or_insert(from) == from
-    }
-
     /// Media was agreed on anew: where telephone events came or went, keys may come another way.
     pub(super) fn renegotiated(&mut self, before: &Agreed, now: &Agreed) {
         if before.events.is_some() != now.events.is_some() {
-            self.keys_from = None;
+            self.keys = Keys::default();
         }
     }
 

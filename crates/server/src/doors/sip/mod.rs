@@ -1,11 +1,12 @@
 //! The SIP door: answers calls, plays the survey, hears the keys.
 //!
 //! One task owns every call (`switchboard`). `facts` reads what a call says of itself, `plan` chooses
-//! its survey, `negotiate` agrees on media, `orders` does what the conversation says, `later` does
+//! its survey, `negotiate` agrees on media, `keys` counts each press once, `orders` does what the conversation says, `later` does
 //! what takes time.
 
 mod call;
 mod facts;
+mod keys;
 mod later;
 mod negotiate;
 mod open;

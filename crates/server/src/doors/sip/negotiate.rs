@@ -1,6 +1,7 @@
 //! Agreeing on media: the session description of a leg, and what the media engine makes of the result.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use aftercall_media as media;
 use aftercall_wire::codec::Codec;
@@ -13,27 +14,30 @@ use crate::signalling::CallKey;
 pub(super) struct NoCommon;
 
 /// Our side of a leg's descriptions.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Local {
     address: IpAddr,
     port: u16,
     session_id: u64,
+    codecs: Arc<[Codec]>,
     /// Counted up with each description we send (RFC 3264, 8).
     version: u64,
 }
 
 impl Local {
-    pub(super) fn new(address: IpAddr, port: u16, dialog: CallKey) -> Self {
-        Self { address, port, session_id: dialog.number(), version: 0 }
+    /// Of a leg that speaks these codecs.
+    pub(super) fn new(address: IpAddr, port: u16, dialog: CallKey, codecs: Arc<[Codec]>) -> Self {
+        Self { address, port, session_id: dialog.number(), codecs, version: 0 }
     }
 
-    fn described(&self) -> sdp::Local<'static> {
+    fn described(&self) -> sdp::Local<'_> {
         sdp::Local {
             address: self.address,
             port: self.port,
             session_id: self.session_id,
             version: self.version,
-            codecs: &Codec::ALL,
+            codecs: &self.codecs,
+            events: true,
             ptime_ms: sdp::PTIME_MS_DEFAULT,
             direction: Direction::SendRecv,
         }
@@ -71,6 +75,7 @@ fn for_media(agreed: &sdp::Agreed) -> media::Agreed {
     media::Agreed {
         codec: agreed.codec,
         audio: agreed.send,
+        heard: agreed.receive,
         events: agreed.events.map(|events| events.receive),
         ptime: media::Ptime::nearest(agreed.ptime_ms.into()),
         remote: agreed.remote,

@@ -85,7 +85,8 @@ fn media_config(config: &Config) -> Result<media::Config, NotOpened> {
     let ports = media::PortRange::new(config.rtp.ports.first, config.rtp.ports.last)?;
     let ipv6 = config.sip.listen.iter().any(|listen| listen.address.is_ipv6());
     let bind = if ipv6 { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
-    Ok(media::Config { bind, rtp_silence_after: config.rtp.silence, ..media::Config::new(ports) })
+    let (rtp_silence_after, inband_after) = (config.rtp.silence, config.rtp.inband_after);
+    Ok(media::Config { bind, rtp_silence_after, inband_after, ..media::Config::new(ports) })
 }
 
 fn signalling_config(

@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use crate::writer::words::{Flag, Session};
 use aftercall_core::{Conversation, Effect, Key, Session as SurveySession, What};
-use aftercall_media::{Agreed, Engine, Event as MediaEvent, Happened, LegId, PlayId, RecordEnd, Recording};
+use aftercall_media::{
+    Agreed, Engine, Event as MediaEvent, Happened, KeyBy, LegHandle, LegId, PlayId, RecordEnd, Recording,
+};
 
-use super::call::{Call, CallNumber, Comment, KeysFrom, Leg, Media};
+use super::call::{Call, CallNumber, Comment, Leg, Media};
+use super::keys::{Keys, KeysFrom};
 use super::later::{Hands, Later};
 use super::negotiate::{self, Local};
 use super::plan::{Chosen, Plan};
@@ -80,8 +83,12 @@ impl Switchboard {
     pub(super) fn on_media(&mut self, event: MediaEvent) {
         let Some(&number) = self.legs.get(&event.leg) else { return };
         match event.what {
-            Happened::Key { digit, cut, .. } => {
-                let counts = self.on_key(number, KeysFrom::Rtp, digit.char());
+            Happened::Key { digit, by, cut, .. } => {
+                let from = match by {
+                    KeyBy::Event => KeysFrom::Events,
+                    KeyBy::Tone => KeysFrom::Tones,
+                };
+                let counts = self.on_key(number, from, digit.char());
                 // What it cut is over, also where the key itself does not count.
                 if let (false, Some(play)) = (counts, cut) {
                     self.on_played(number, play);
@@ -185,7 +192,8 @@ impl Switchboard {
     /// Agrees on media and answers 200.
     fn answer(&mut self, dialog: CallKey, request: &InviteRequest) -> Result<Leg, Unanswered> {
         let port = self.media.reserve_port().map_err(|_| Unanswered::Busy)?;
-        let mut local = Local::new(request.local_ip, port.number(), dialog);
+        let codecs = Arc::clone(&self.parts.config.sip.codecs);
+        let mut local = Local::new(request.local_ip, port.number(), dialog, codecs);
         let (sdp, agreed) = match &request.sdp {
             Some(offer) => {
                 let (sdp, agreed) = negotiate::answer(offer, &mut local).map_err(|_| Unanswered::NoCommon)?;
@@ -214,7 +222,7 @@ impl Switchboard {
             due: None,
             transfer_until: None,
             failing: None,
-            keys_from: None,
+            keys: Keys::default(),
             comment: Comment::None,
             source,
             caller,
@@ -290,6 +298,8 @@ impl Switchboard {
 
     fn on_info(&mut self, number: CallNumber, content_type: &str, body: &[u8]) {
         if let Ok(Some(press)) = aftercall_wire::dtmf_info::parse(content_type, body) {
+            // Where the engine has no room for it now, the next one tells it; until then `keys` knows.
+            self.calls.get(&number).and_then(Call::media).map(LegHandle::ignore_tones);
             self.on_key(number, KeysFrom::Info, press.digit.char());
         }
     }
@@ -297,7 +307,8 @@ impl Switchboard {
     /// Says whether the key counts.
     fn on_key(&mut self, number: CallNumber, from: KeysFrom, key: char) -> bool {
         let Some(call) = self.calls.get_mut(&number) else { return false };
-        let key = Key::try_from(key).ok().filter(|&key| call.takes_key(from, key));
+        let now = self.parts.clock.elapsed();
+        let key = Key::try_from(key).ok().filter(|&key| call.keys.take(from, key, now));
         if let Some(key) = key {
             self.converse(number, |conversation, now| conversation.key(key, now));
         }

@@ -8,7 +8,6 @@ use std::ops::Range;
 use std::time::Duration;
 
 use aftercall_wire::codec::Codec;
-use aftercall_wire::g711;
 use aftercall_wire::rtp::Packet;
 
 use super::sipp::{Running, Sipp};
@@ -49,6 +48,10 @@ pub(crate) enum Keys {
     Events,
     /// The same, and the network doubles every packet.
     EventsTwice,
+    /// Tones in the audio, though telephone events were agreed on.
+    Tones,
+    /// Tones in the audio, of which a gateway makes telephone events, too late to take them out.
+    TonesThenEvents,
     /// The scenario sends them when it is told to go on.
     ByScenario,
     /// Not at all: it sends no packet of any kind.
@@ -95,10 +98,7 @@ impl<'s> Caller<'s> {
     pub(crate) fn dial(self) -> Call {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(NO_PACKET)).unwrap();
-        let (format, codec) = match self.line.codec {
-            Codec::Pcmu => (0, "PCMU"),
-            Codec::Pcma => (8, "PCMA"),
-        };
+        let (format, codec) = (self.line.codec.payload_type().number(), self.line.codec.name());
         let sipp = self
             .sipp
             .key("queue", self.queue)
@@ -194,6 +194,8 @@ struct Ear {
 struct Mouth {
     /// Telephone events to send, each with its marker and how far back its time stamp lies.
     events: VecDeque<([u8; 4], bool, u32)>,
+    /// Packets of a key's tones to send, before the events.
+    tones: VecDeque<Vec<u8>>,
     speech: usize,
     sequence: u16,
     timestamp: u32,
@@ -278,6 +280,14 @@ impl Call {
 
     /// A press of 100 ms: the event grows, and its last packet comes three times (RFC 4733, 2.5.1).
     fn press(&mut self, event: u8) {
+        if matches!(self.keys, Keys::Tones | Keys::TonesThenEvents) {
+            let samples = (0..100 * A_MS).map(|at| self.encode(tone(event, at)));
+            let samples: Vec<u8> = samples.collect();
+            self.mouth.tones.extend(samples.chunks((self.line.ptime_ms * A_MS) as usize).map(<[u8]>::to_vec));
+        }
+        if self.keys == Keys::Tones {
+            return;
+        }
         let step = self.line.ptime_ms * A_MS;
         let whole = 100 * A_MS / step * step;
         let lasting = (1..=whole / step).map(|at| at * step);
@@ -337,7 +347,7 @@ impl Call {
     fn speak(&mut self, to: SocketAddr) {
         let mouth = &mut self.mouth;
         let samples = self.line.ptime_ms * A_MS;
-        let event = mouth.events.pop_front();
+        let event = if mouth.tones.is_empty() { mouth.events.pop_front() } else { None };
         let (payload_type, marker, back, payload) = match event {
             Some((payload, marker, back)) => (self.line.events, marker, back * samples, payload.to_vec()),
             None => (self.format, mouth.sequence == 0, 0, self.sound(samples)),
@@ -358,14 +368,29 @@ impl Call {
 
     /// A packet of the caller's voice, or of silence.
     fn sound(&mut self, samples: u32) -> Vec<u8> {
-        let encode = match self.line.codec {
-            Codec::Pcmu => g711::encode_mu_law,
-            Codec::Pcma => g711::encode_a_law,
-        };
+        if let Some(tone) = self.mouth.tones.pop_front() {
+            return tone;
+        }
         let speaks = self.mouth.speech > 0;
         self.mouth.speech = self.mouth.speech.saturating_sub(1);
         let loudness = i16::from(speaks) * 9_000;
         let wave = |at: u32| if (at / 10).is_multiple_of(2) { loudness } else { -loudness };
-        (0..samples).map(wave).map(encode).collect()
+        (0..samples).map(wave).map(|sample| self.encode(sample)).collect()
     }
+
+    fn encode(&self, sample: i16) -> u8 {
+        self.line.codec.law().unwrap().encode(sample)
+    }
+}
+
+/// The two tones of a key (ITU-T Q.23).
+fn tone(event: u8, at: u32) -> i16 {
+    const ROWS: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
+    const COLUMNS: [f64; 3] = [1209.0, 1336.0, 1477.0];
+    // By event code: 0 to 9, the star, the hash.
+    const PLACES: [(usize, usize); 12] =
+        [(3, 1), (0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2), (3, 0), (3, 2)];
+    let (row, column) = PLACES[usize::from(event)];
+    let wave = |hertz: f64| (std::f64::consts::TAU * hertz * f64::from(at) / 8_000.0).sin();
+    (6_000.0 * (wave(ROWS[row]) + wave(COLUMNS[column]))) as i16
 }

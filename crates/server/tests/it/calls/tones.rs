@@ -87,11 +87,8 @@ pub(crate) fn record(folder: &Path, long: &[(&str, Duration)]) {
 
 /// Tells what a packet's payload holds.
 pub(crate) fn recognise(codec: Codec, payload: &[u8]) -> Sound {
-    let decode = match codec {
-        Codec::Pcmu => g711::decode_mu_law,
-        Codec::Pcma => g711::decode_a_law,
-    };
-    let samples: Vec<f64> = payload.iter().map(|code| f64::from(decode(*code))).collect();
+    let law = codec.law().unwrap();
+    let samples: Vec<f64> = payload.iter().map(|code| f64::from(law.decode(*code))).collect();
     let energy: f64 = samples.iter().map(|sample| sample * sample).sum();
     if energy < SILENT * samples.len() as f64 {
         return Sound::Silence;

@@ -81,6 +81,32 @@ fn keys_by_sip_info_count_in_every_usual_form() {
 }
 
 #[test]
+fn a_press_in_the_audio_counts_once_whether_events_follow_it_or_not() {
+    let site = surveys::site().rtp("inband_after_seconds = 0\n");
+    let server = site.start();
+    thread::scope(|scope| {
+        for (name, keys, line) in [
+            ("tones", Keys::Tones, USUAL),
+            ("tones-by-a-law", Keys::Tones, line(Pcma, 101, 30)),
+            ("tones-then-events", Keys::TonesThenEvents, USUAL),
+        ] {
+            let server = &server;
+            scope.spawn(move || {
+                let caller = Caller::new(server, name, "two-questions", "caller_stays").line(line).keys(keys);
+                caller.call("2 p 3");
+                assert_eq!(server.answers(name), ["nps=3", "rating=satisfied"], "{name}");
+            });
+        }
+    });
+    server.stop();
+    let site = surveys::site();
+    let server = site.start();
+    let caller = Caller::new(&server, "waits", "csat-survey", "caller_stays").keys(Keys::Tones);
+    assert_eq!(caller.call("p 2").split(' ').next_back(), Some("goodbye"), "ten seconds have not passed");
+    server.stop();
+}
+
+#[test]
 fn what_the_call_says_of_a_survey_s_own_variables_leads_the_caller() {
     // Nobody is asked but those of whom the PBX says something, or who were diverted from 4711.
     let fork = r#"version = 1

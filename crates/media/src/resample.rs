@@ -1,48 +1,49 @@
-//! From a recording's sample rate down to the telephone's: a low-pass filter, then every n-th sample.
+//! From one sample rate to another: a low-pass filter, then every n-th sample.
 
 use std::f64::consts::PI;
 
 /// The telephone's sample rate, in hertz: that of G.711.
 pub(crate) const TELEPHONE_HZ: u32 = 8000;
 
-/// What is below passes unchanged: the upper edge of the telephone band (ITU-T G.712).
-const PASS_HZ: f64 = 3400.0;
+/// What is below passes unchanged, of the lower sample rate: at 8 kHz the upper edge of the telephone band
+/// (ITU-T G.712), 3,400 Hz.
+const PASS: f64 = 3400.0 / 8000.0;
 
-/// What is above is gone: half the telephone's sample rate, so that nothing folds back.
-const STOP_HZ: f64 = 4000.0;
+/// What is above is gone: half the lower sample rate, so that nothing folds back.
+const STOP: f64 = 0.5;
 
 /// How far it is gone, in decibels. G.711 itself carries noise some 38 dB below the speech.
 const STOP_DB: f64 = 60.0;
 
-/// Low-passes `samples` and keeps each `ratio`-th; 1 keeps them as they are. No delay is added.
-pub(crate) fn decimate(samples: &[i16], ratio: usize) -> Vec<i16> {
-    if ratio <= 1 {
+/// `samples` at `up`/`down` of their rate, without delay: `up` values for each, all but one of them zeros,
+/// low-passed; every `down`-th is kept.
+pub(crate) fn resample(samples: &[i16], up: usize, down: usize) -> Vec<i16> {
+    if up == down {
         return samples.to_vec();
     }
-    let taps = low_pass(ratio);
+    let taps = low_pass(up.max(down));
     let centre = taps.len() / 2;
-    (0..samples.len())
-        .step_by(ratio)
-        .map(|at| {
-            let (first_tap, first) = if at < centre { (centre - at, 0) } else { (0, at - centre) };
-            let sum: f64 = taps[first_tap..]
-                .iter()
-                .zip(&samples[first..])
-                .map(|(tap, &sample)| tap * f64::from(sample))
-                .sum();
-            sum.round().clamp(f64::from(i16::MIN), f64::from(i16::MAX)) as i16
-        })
-        .collect()
+    let count = (samples.len() * up).div_ceil(down);
+    let sample = |at: usize| {
+        // The filter's middle lies at `at * down` of the raised rate; samples are at multiples of `up`.
+        let from = (at * down).saturating_sub(centre).div_ceil(up);
+        let until = ((at * down + centre) / up + 1).min(samples.len());
+        let weighed = (from..until).zip(samples.get(from..until).unwrap_or_default());
+        let sum: f64 =
+            weighed.map(|(n, &sample)| taps[n * up + centre - at * down] * f64::from(sample)).sum();
+        (sum * up as f64).round().clamp(f64::from(i16::MIN), f64::from(i16::MAX)) as i16
+    };
+    (0..count).map(sample).collect()
 }
 
-/// A linear-phase low-pass for the telephone's rate times `ratio`: a sinc in Kaiser's window
+/// A linear-phase low-pass for a rate `ratio` times the lower one: a sinc in Kaiser's window
 /// (J. F. Kaiser 1974; Oppenheim and Schafer, Discrete-Time Signal Processing, 7.5.3), of gain 1 at 0 Hz.
 fn low_pass(ratio: usize) -> Vec<f64> {
-    let rate = f64::from(TELEPHONE_HZ) * ratio as f64;
-    let transition = 2.0 * PI * (STOP_HZ - PASS_HZ) / rate;
+    let ratio = ratio as f64;
+    let transition = 2.0 * PI * (STOP - PASS) / ratio;
     let half = ((STOP_DB - 7.95) / (2.285 * transition) / 2.0).ceil() as i32;
     let beta = 0.1102 * (STOP_DB - 8.7);
-    let cutoff = (STOP_HZ + PASS_HZ) / 2.0 / rate;
+    let cutoff = f64::midpoint(STOP, PASS) / ratio;
     let taps: Vec<f64> = (-half..=half)
         .map(|at| {
             let from_centre = f64::from(at) / f64::from(half);
@@ -102,7 +103,7 @@ mod tests {
                 let db = gain_db(&taps, f64::from(step) * 10.0, rate);
                 assert!(db.abs() < 0.1, "ratio {ratio}: {db} dB at {} Hz", step * 10);
             }
-            let mut hz = STOP_HZ;
+            let mut hz = 4000.0;
             while hz <= rate / 2.0 {
                 let db = gain_db(&taps, hz, rate);
                 assert!(db < -55.0, "ratio {ratio}: {db} dB at {hz} Hz");
@@ -115,10 +116,23 @@ mod tests {
     fn a_tone_in_the_band_keeps_its_level_and_one_above_leaves_nothing() {
         for ratio in RATIOS {
             let rate = 8000.0 * ratio as f64;
-            let speech = level_db(&decimate(&sine(1000.0, rate, 4000 * ratio), ratio));
+            let speech = level_db(&resample(&sine(1000.0, rate, 4000 * ratio), 1, ratio));
             assert!(speech.abs() < 0.1, "ratio {ratio}: {speech} dB");
-            let alias = level_db(&decimate(&sine(5000.0, rate, 4000 * ratio), ratio));
+            let alias = level_db(&resample(&sine(5000.0, rate, 4000 * ratio), 1, ratio));
             assert!(alias < -50.0, "ratio {ratio}: {alias} dB");
+        }
+    }
+
+    #[test]
+    fn a_tone_keeps_its_level_and_its_place_at_every_ratio() {
+        for (up, down) in [(2, 1), (2, 3), (1, 2), (1, 3), (3, 1)] {
+            let rate = 8000.0 * down as f64;
+            let out = resample(&sine(1000.0, rate, 4000 * down), up, down);
+            assert_eq!(out.len(), 4000 * up, "{up}/{down}");
+            let wanted = sine(1000.0, 8000.0 * up as f64, 4000 * up);
+            for (at, (out, wanted)) in out.iter().zip(&wanted).enumerate().skip(200).take(3600) {
+                assert!((out - wanted).abs() < 60, "{up}/{down}, sample {at}: {out}, not {wanted}");
+            }
         }
     }
 
@@ -127,7 +141,7 @@ mod tests {
         for ratio in RATIOS {
             let mut samples = vec![0; 1000 * ratio];
             samples[500 * ratio] = 30_000;
-            let out = decimate(&samples, ratio);
+            let out = resample(&samples, 1, ratio);
             assert_eq!(out.len(), 1000);
             let loudest = (0..out.len()).max_by_key(|&at| out[at].unsigned_abs());
             assert_eq!(loudest, Some(500), "ratio {ratio}");
@@ -138,7 +152,7 @@ mod tests {
     fn a_full_scale_square_saturates_and_does_not_wrap() {
         let square: Vec<i16> =
             (0..1600).map(|at| if at / 40 % 2 == 0 { i16::MAX } else { i16::MIN }).collect();
-        let out = decimate(&square, 2);
+        let out = resample(&square, 1, 2);
         assert!(out.chunks(20).skip(1).all(|half| half[10].unsigned_abs() > 20_000));
         assert!(
             (0..out.len()).skip(20).all(|at| (out[at] > 0) == (square[2 * at] > 0) || out[at].abs() < 20_000)
@@ -147,8 +161,8 @@ mod tests {
 
     #[test]
     fn a_recording_of_one_sample_or_none_is_no_trouble() {
-        assert_eq!(decimate(&[], 2), Vec::<i16>::new());
-        assert_eq!(decimate(&[1000], 6).len(), 1);
-        assert_eq!(decimate(&[1, 2, 3], 1), vec![1, 2, 3]);
+        assert_eq!(resample(&[], 1, 2), Vec::<i16>::new());
+        assert_eq!(resample(&[1000], 1, 6).len(), 1);
+        assert_eq!(resample(&[1, 2, 3], 1, 1), vec![1, 2, 3]);
     }
 }
