@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test lint prompts bench dtmf mutants
+.PHONY: help run test lint prompts bench dtmf fuzz mutants
 
 ARGS ?=
 
@@ -23,6 +23,9 @@ bench: ## what a call costs, next to the kernel alone (ARGS="--quick" in two min
 
 dtmf: ## the in-band DTMF detector over 5.4 hours of audio (ARGS="-v" names what fails)
 	@scripts/dtmf $(ARGS)
+
+fuzz: ## hostile input for whatever reads it, a minute each (ARGS="TARGET SECONDS" for one)
+	@scripts/fuzz $(ARGS)
 
 mutants: ## mutate core and see which tests notice (needs cargo-mutants)
 	@scripts/mutants $(ARGS)

@@ -4,6 +4,7 @@
 
 mod dtmf;
 mod dtmf_info;
+mod fuzz;
 mod g711;
 mod headers;
 mod identity;
