@@ -9,6 +9,7 @@ mod g711;
 mod headers;
 mod identity;
 mod reference;
+mod rtcp;
 mod rtp;
 mod sdp;
 mod sip;
