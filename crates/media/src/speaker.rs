@@ -236,7 +236,12 @@ impl Speaker {
         }
     }
 
-    fn timestamp(&self, tick: Tick) -> u32 {
+    pub(crate) fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// The stream's time stamp of this moment.
+    pub(crate) fn timestamp(&self, tick: Tick) -> u32 {
         self.origin.wrapping_add(samples(tick))
     }
 
@@ -257,7 +262,7 @@ mod tests {
 
     use super::*;
     use crate::wheel::{Step, TURN_MS, Wheel, resume};
-    use aftercall_wire::sdp::Direction;
+    use aftercall_wire::sdp::{Direction, Rtcp};
 
     const BEGINNING: Beginning = Beginning { ssrc: 0x5eed, sequence: 65_534, timestamp: u32::MAX - 100 };
 
@@ -269,6 +274,7 @@ mod tests {
             ptime: Ptime::nearest(ms),
             remote: None,
             direction: Direction::SendRecv,
+            rtcp: Rtcp::Above,
         }
     }
 

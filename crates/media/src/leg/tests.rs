@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::agreed::Ptime;
-use aftercall_wire::sdp::Direction;
+use aftercall_wire::sdp::{Direction, Rtcp};
 
 const RTP_SILENCE: Duration = Duration::from_secs(5);
 const EVENTS: PayloadType = PayloadType::new(101).unwrap();
@@ -20,6 +20,7 @@ fn agreed(codec: Codec) -> Agreed {
         ptime: Ptime::USUAL,
         remote: Some(peer()),
         direction: Direction::SendRecv,
+        rtcp: Rtcp::Above,
     }
 }
 
@@ -99,7 +100,7 @@ impl Scene {
     fn stats(&mut self) -> Stats {
         self.leg.close(ms(self.now));
         match self.events().pop() {
-            Some(Happened::Closed { stats }) => *stats,
+            Some(Happened::Closed { stats, .. }) => *stats,
             other => panic!("the last event is {other:?}"),
         }
     }

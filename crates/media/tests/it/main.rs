@@ -4,5 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod calls;
+mod odd_streams;
 mod peer;
 mod ports;
+mod reports;
