@@ -174,7 +174,7 @@ impl Reporter {
 
 /// A time in the form of NTP: seconds above, their 2^32nd parts below.
 fn ntp(time: Duration) -> u64 {
-    time.as_secs() << 32 | (u64::from(time.subsec_nanos()) << 32) / 1_000_000_000
+    (time.as_secs() << 32) | ((u64::from(time.subsec_nanos()) << 32) / 1_000_000_000)
 }
 
 /// The same in 65,536ths of a second.

@@ -72,7 +72,7 @@ fn next_report(socket: &UdpSocket) -> Compound {
 fn read(bytes: &[u8], from: SocketAddr) -> Compound {
     let parts: Vec<_> = parse(bytes).unwrap().collect();
     let Some(Part::Report { ssrc, sent, mut blocks }) = parts.first().copied() else { panic!("{parts:?}") };
-    let goodbye = parts.iter().any(|part| *part == Part::Goodbye { ssrc: Some(ssrc) });
+    let goodbye = parts.contains(&Part::Goodbye { ssrc: Some(ssrc) });
     Compound { from, ssrc, sent, block: blocks.next(), goodbye }
 }
 
