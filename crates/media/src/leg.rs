@@ -53,7 +53,7 @@ pub(crate) struct Leg {
     stats: Stats,
     events: VecDeque<Happened>,
     /// When the next report is due.
-    report_at: Duration,
+    report_at: Tick,
     /// Apart: it is looked at every five seconds.
     reporter: Box<Reporter>,
 }
@@ -83,7 +83,7 @@ impl Leg {
         now: Duration,
     ) -> Self {
         let mut reporter = Box::new(Reporter::new(&beginning));
-        let report_at = now + reporter.first_pause();
+        let report_at = tick.after(reporter.first_pause());
         Self {
             agreed,
             rtp_silence_after,

@@ -65,24 +65,26 @@ pub(crate) struct Reception {
 /// How the jitter was over all audio packets.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Evenness {
+    sum_us: u64,
+    /// Two that differ by more than a second are not believed, so this is enough.
+    max_us: u32,
     packets: u32,
-    sum_ns: u64,
-    max_ns: u64,
 }
 
 impl Evenness {
-    fn add(&mut self, jitter_ns: u64) {
+    fn add(&mut self, jitter: Duration) {
+        let us = u32::try_from(jitter.as_micros()).unwrap_or(u32::MAX);
         self.packets = self.packets.saturating_add(1);
-        self.sum_ns = self.sum_ns.saturating_add(jitter_ns);
-        self.max_ns = self.max_ns.max(jitter_ns);
+        self.sum_us = self.sum_us.saturating_add(us.into());
+        self.max_us = self.max_us.max(us);
     }
 
     pub(crate) fn mean(&self) -> Duration {
-        Duration::from_nanos(self.sum_ns.checked_div(self.packets.into()).unwrap_or_default())
+        Duration::from_micros(self.sum_us.checked_div(self.packets.into()).unwrap_or_default())
     }
 
     pub(crate) fn max(&self) -> Duration {
-        Duration::from_nanos(self.max_ns)
+        Duration::from_micros(self.max_us.into())
     }
 }
 
@@ -93,7 +95,7 @@ pub(crate) struct Present {
     /// The highest sequence number, with the rounds of the counter above it.
     pub(crate) highest: u32,
     /// Packets lost since the stream began.
-    pub(crate) lost: u64,
+    pub(crate) lost: u32,
     pub(crate) jitter: Duration,
 }
 
@@ -103,8 +105,8 @@ struct Stream {
     highest: u16,
     /// How often the counter went round.
     rounds: u16,
-    /// What had been lost before the stream began.
-    lost_before: u64,
+    /// What had been lost before the stream began; wraps.
+    lost_before: u32,
     /// Bit n: the packet n before the highest came.
     window: u64,
     /// What would come next if the last stray was the beginning of something.
@@ -122,7 +124,7 @@ struct Transit {
 }
 
 impl Stream {
-    fn new(header: &Header, lost_before: u64) -> Self {
+    fn new(header: &Header, lost_before: u32) -> Self {
         Self {
             ssrc: header.ssrc,
             highest: header.sequence,
@@ -148,7 +150,7 @@ impl Reception {
         };
         if order == Order::First {
             self.arrived.restarts += u64::from(self.stream.is_some());
-            self.stream = Some(Stream::new(header, self.arrived.lost));
+            self.stream = Some(Stream::new(header, self.arrived.lost as u32));
         }
         order
     }
@@ -167,7 +169,7 @@ impl Reception {
         }
         stream.transit = Some(Transit { arrival, timestamp });
         self.arrived.jitter = Duration::from_nanos(stream.jitter.unsigned_abs());
-        self.evenness.add(stream.jitter.unsigned_abs());
+        self.evenness.add(self.arrived.jitter);
     }
 
     pub(crate) fn arrived(&self) -> Arrived {
@@ -184,7 +186,7 @@ impl Reception {
         Some(Present {
             ssrc: *ssrc,
             highest: u32::from(*rounds) << 16 | u32::from(*highest),
-            lost: self.arrived.lost.saturating_sub(*lost_before),
+            lost: (self.arrived.lost as u32).wrapping_sub(*lost_before),
             jitter: self.arrived.jitter,
         })
     }

@@ -148,7 +148,7 @@ impl Reporter {
         // The first report of a stream tells of it from its beginning on, which it does not know; of no loss, then.
         let expected = before.map_or(0, |before| theirs.highest.wrapping_sub(before.highest));
         let lost = before.map_or(0, |before| theirs.lost.saturating_sub(before.lost));
-        let fraction = (lost * 256).checked_div(expected.into()).unwrap_or_default();
+        let fraction = (u64::from(lost) * 256).checked_div(expected.into()).unwrap_or_default();
         let report = self.their_report.filter(|(ssrc, ..)| *ssrc == theirs.ssrc);
         Block {
             ssrc: theirs.ssrc,

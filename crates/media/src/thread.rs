@@ -328,7 +328,7 @@ impl Seated {
         if let Some(length) = self.leg.speak(moment.tick, moment.now, &mut tools.packet) {
             self.send(length, tools);
         }
-        if self.leg.report_is_due(moment.now) {
+        if self.leg.report_is_due(moment.tick) {
             self.report(moment, tools, false);
         }
     }
