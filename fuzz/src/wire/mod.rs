@@ -4,6 +4,7 @@ mod dtmf_info;
 #[path = "../input.rs"]
 mod input;
 mod layer;
+mod rtcp;
 mod rtp;
 mod sdp;
 mod sip;
@@ -11,6 +12,7 @@ mod telephone_event;
 
 pub use dtmf_info::dtmf_info;
 pub use layer::layer;
+pub use rtcp::rtcp;
 pub use rtp::rtp;
 pub use sdp::sdp;
 pub use sip::sip;

@@ -7,10 +7,11 @@ mod targets;
 
 use corpus::{Target, replay};
 
-const TARGETS: [Target; 6] = [
+const TARGETS: [Target; 7] = [
     ("sip", targets::sip),
     ("layer", targets::layer),
     ("sdp", targets::sdp),
+    ("rtcp", targets::rtcp),
     ("rtp", targets::rtp),
     ("telephone_event", targets::telephone_event),
     ("dtmf_info", targets::dtmf_info),
