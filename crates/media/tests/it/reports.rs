@@ -44,6 +44,17 @@ impl Telephone {
         Self { rtp, control: control.unwrap(), leg, port: number }
     }
 
+    /// Twenty-five packets of ours come and go, behind those that came before.
+    fn hears_half_a_second(&self) {
+        self.rtp.set_nonblocking(true).unwrap();
+        while self.rtp.recv(&mut [0; 2000]).is_ok() {}
+        self.rtp.set_nonblocking(false).unwrap();
+        self.rtp.set_read_timeout(Some(PATIENCE)).unwrap();
+        for _ in 0..25 {
+            self.rtp.recv(&mut [0; 2000]).unwrap();
+        }
+    }
+
     /// Speaks, and is heard when the first of these packets is told of.
     fn speaks(&self, stage: &Stage, sequences: &[u16]) {
         for &sequence in sequences {
@@ -118,10 +129,12 @@ fn the_peers_view_and_the_way_there_and_back_are_learnt_from_its_report() {
     let report = next_report(&telephone.control);
     let answer = view_of(report.ssrc, report.sent.unwrap().middle());
     telephone.control.send_to(&answer, report.from).unwrap();
+    telephone.hears_half_a_second();
     telephone.leg.close();
     let quality = quality(&stage).unwrap();
     assert_eq!(quality.peer, Some(PeerView { lost: 3, jitter: Duration::from_millis(5) }));
-    assert!(quality.round_trip.is_some_and(|time| time < Duration::from_secs(1)), "{quality:?}");
+    // By the kernel's stamp, however long the answer has lain there.
+    assert!(quality.round_trip.is_some_and(|time| time < Duration::from_millis(300)), "{quality:?}");
 }
 
 #[test]
