@@ -6,6 +6,9 @@
 //! visits it sleeps until somebody is due; without legs it sleeps for good. Prompts are read and encoded once
 //! ([`Clip`]) and shared by all.
 //!
+//! Every five seconds or so a leg also tells its peer by RTCP how the two streams arrive, and hears the same; what
+//! comes of it is told when the leg closes ([`Quality`]).
+//!
 //! What is decided on a leg is decided without sockets and clocks, so that tests can say what time it is.
 //! Commands go in over a bounded queue, events come out through a function that may say "not now"
 //! ([`Engine::start`]). Linux only.
