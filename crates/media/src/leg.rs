@@ -17,6 +17,7 @@ use crate::inband::{Inband, Timed};
 use crate::latch::Latch;
 use crate::reception::{Order, Reception};
 use crate::record::{RecordEnd, RecordOrder, Take};
+use crate::reporter::Reporter;
 use crate::speaker::{Beginning, PACKET_MAX, Played, Playing, Source, Speaker, Spoken};
 use crate::voice::{Decoder, SAMPLES_MAX};
 use crate::wheel::{Step, TURN_MS, Tick};
@@ -30,6 +31,10 @@ pub const KEYS_WAITING_MAX: usize = 32;
 /// recording and some thirty prompts, whose sender would have to be alive without listening for as long as
 /// they play.
 pub const EVENTS_WAITING_MAX: usize = 2 * KEYS_WAITING_MAX;
+
+pub(crate) use reports::ReportWay;
+
+mod reports;
 
 /// One leg of a call.
 #[derive(Debug)]
@@ -52,6 +57,10 @@ pub(crate) struct Leg {
     first_told: bool,
     stats: Stats,
     events: VecDeque<Happened>,
+    /// When the next report is due.
+    report_at: Tick,
+    /// Apart: it is looked at every five seconds.
+    reporter: Box<Reporter>,
 }
 
 /// How long a leg waits for what does not come, in milliseconds: every leg holds it, and legs are to be small.
@@ -109,6 +118,8 @@ impl Leg {
         tick: Tick,
         now: Duration,
     ) -> Self {
+        let mut reporter = Box::new(Reporter::new(&beginning));
+        let report_at = tick.after(reporter.first_pause());
         Self {
             agreed,
             pauses,
@@ -125,6 +136,8 @@ impl Leg {
             first_told: false,
             stats: Stats::default(),
             events: VecDeque::new(),
+            report_at,
+            reporter,
         }
     }
 
@@ -218,7 +231,7 @@ impl Leg {
         at: Duration,
     ) -> Option<Overheard<'a>> {
         let Some(Ok(packet)) = bytes.map(Packet::parse) else {
-            self.stats.malformed += 1;
+            self.hear_other(bytes, from, at);
             return None;
         };
         let kind = self.agreed.kind(packet.header.payload_type);
@@ -331,7 +344,8 @@ impl Leg {
     pub(crate) fn close(&mut self, now: Duration) {
         self.stop_recording(RecordEnd::Closed, now);
         self.stats.arrived = self.reception.arrived();
-        self.events.push_back(Happened::Closed { stats: Box::new(self.stats) });
+        let quality = self.quality().map(Box::new);
+        self.events.push_back(Happened::Closed { stats: Box::new(self.stats), quality });
     }
 
     /// The next event to tell.

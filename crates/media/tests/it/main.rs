@@ -5,5 +5,7 @@
 
 mod calls;
 mod codecs;
+mod odd_streams;
 mod peer;
 mod ports;
+mod reports;

@@ -225,7 +225,8 @@ fn rtp(config: &Config) -> Finding {
 }
 
 fn files(config: &Config) -> Finding {
-    let needed = config.sip.max_calls + config.http.max_connections + FILES_BESIDES;
+    // A call has a socket for RTP and one for RTCP.
+    let needed = 2 * config.sip.max_calls + config.http.max_connections + FILES_BESIDES;
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     match open_files(&limits) {
         None => warn("open files", "this system does not say how many files a program may open"),

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::description::{Description, Format, Stream, ptime_ms};
-use super::{Direction, write};
+use super::{Direction, Rtcp, write};
 use crate::codec::Codec;
 use crate::rtp::PayloadType;
 
@@ -46,6 +46,8 @@ pub struct Agreed {
     pub ptime_ms: u8,
     /// Which way media flows, seen from us.
     pub direction: Direction,
+    /// Where RTCP goes.
+    pub rtcp: Rtcp,
 }
 
 /// How telephone events travel. The two numbers differ only if the other side answered with one that
@@ -100,6 +102,10 @@ pub fn offer(local: &Local<'_>) -> String {
 pub fn agreed_from_answer(answer: &Description, local: &Local<'_>) -> Result<Agreed, NoCommon> {
     let (_, mut agreed) = first_that_suits(answer, local)?;
     agreed.receive = agreed.codec.payload_type();
+    // We have not offered it, so it cannot be accepted (RFC 5761, 5.1.1).
+    if agreed.rtcp == Rtcp::Muxed {
+        agreed.rtcp = Rtcp::Above;
+    }
     if let Some(events) = &mut agreed.events {
         let ours = offered_events(local).into_iter().find(|(hz, _)| *hz == events.clock_hz);
         events.receive = ours.map_or(events.receive, |(_, payload_type)| payload_type);
@@ -151,6 +157,7 @@ impl Stream {
             events: self.events_for(codec).filter(|_| local.events),
             ptime_ms: codec.ptime_ms(self.ptime_ms),
             direction: self.direction.reversed().and(local.direction),
+            rtcp: self.rtcp,
         })
     }
 

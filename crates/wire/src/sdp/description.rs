@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use sdp_types::{Attribute, Connection, Media, Session};
 
-use super::{Direction, PTIME_MS_DEFAULT, PTIME_MS_MAX, PTIME_MS_MIN};
+use super::{Direction, PTIME_MS_DEFAULT, PTIME_MS_MAX, PTIME_MS_MIN, Rtcp};
 use crate::codec::Codec;
 use crate::rtp::PayloadType;
 
@@ -56,6 +56,7 @@ pub(super) struct Stream {
     pub(super) formats: Vec<Format>,
     pub(super) direction: Direction,
     pub(super) ptime_ms: u8,
+    pub(super) rtcp: Rtcp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +101,7 @@ impl Stream {
             formats: formats_of(media),
             direction: if held { direction.and(Direction::SendOnly) } else { direction },
             ptime_ms: ptime_ms(number(media, "ptime"), number(media, "maxptime")),
+            rtcp: rtcp_of(media),
         }
     }
 }
@@ -143,6 +145,14 @@ fn number(media: &Media, name: &str) -> Option<u32> {
     let value = media.get_first_attribute_value(name).flatten()?.trim();
     let digits = value.split(|c: char| !c.is_ascii_digit()).next()?;
     digits.parse().ok().filter(|number| *number > 0)
+}
+
+fn rtcp_of(media: &Media) -> Rtcp {
+    if media.has_attribute("rtcp-mux") {
+        return Rtcp::Muxed;
+    }
+    let port = number(media, "rtcp").and_then(|port| u16::try_from(port).ok());
+    port.map_or(Rtcp::Above, Rtcp::Port)
 }
 
 fn formats_of(media: &Media) -> Vec<Format> {

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::Direction;
 use super::agree::{Agreed, Local};
 use super::description::Description;
+use super::{Direction, Rtcp};
 use crate::codec::Codec;
 use crate::rtp::PayloadType;
 
@@ -16,6 +16,7 @@ struct Audio<'a> {
     events: Vec<(u32, PayloadType)>,
     ptime_ms: u8,
     direction: Direction,
+    rtcp: Rtcp,
 }
 
 pub(super) fn offer(local: &Local<'_>, events: Vec<(u32, PayloadType)>) -> String {
@@ -25,6 +26,7 @@ pub(super) fn offer(local: &Local<'_>, events: Vec<(u32, PayloadType)>) -> Strin
         events,
         ptime_ms: local.ptime_within_bounds(),
         direction: local.direction,
+        rtcp: Rtcp::Above,
     };
     text(session(local, (0, 0)).chain(audio.lines(local.port)))
 }
@@ -40,6 +42,7 @@ pub(super) fn answer(offer: &Description, accepted: usize, local: &Local<'_>, ag
             events: agreed.events.iter().map(|events| (events.clock_hz, events.receive)).collect(),
             ptime_ms: agreed.ptime_ms,
             direction: agreed.direction,
+            rtcp: agreed.rtcp,
         };
         audio.lines(local.port)
     });
@@ -79,6 +82,9 @@ impl Audio<'_> {
         }
         lines.push(format!("a=ptime:{}", self.ptime_ms));
         lines.push(format!("a={}", self.direction.attribute()));
+        if self.rtcp == Rtcp::Muxed {
+            lines.push("a=rtcp-mux".to_owned());
+        }
         lines
     }
 }

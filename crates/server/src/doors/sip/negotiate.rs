@@ -80,5 +80,6 @@ fn for_media(agreed: &sdp::Agreed) -> media::Agreed {
         ptime: media::Ptime::nearest(agreed.ptime_ms.into()),
         remote: agreed.remote,
         direction: agreed.direction,
+        rtcp: agreed.rtcp,
     }
 }
