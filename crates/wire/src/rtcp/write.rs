@@ -10,7 +10,7 @@ const NAME_BYTES_MAX: usize = 32;
 
 /// The longest compound: a report with one block, a name of 32 bytes, a farewell.
 pub const COMPOUND_BYTES_MAX: usize =
-    8 + SENDER_BYTES + BLOCK_BYTES + (8 + 2 + NAME_BYTES_MAX).next_multiple_of(4) + 4 + 8;
+    8 + SENDER_BYTES + BLOCK_BYTES + (8 + 2 + NAME_BYTES_MAX + 1).next_multiple_of(4) + 8;
 
 /// The item of a source description that every source has.
 const CNAME: u8 = 1;

@@ -75,6 +75,22 @@ fn what_others_send_is_read_and_what_is_cut_off_is_refused() {
 }
 
 #[test]
+fn padding_is_no_content_and_nobody_is_no_source() {
+    let one = |bytes: &str| match parse(&hex(bytes)) {
+        Ok(mut parts) => Ok(format!("{:?}", parts.next().unwrap())),
+        Err(malformed) => Err(malformed),
+    };
+    let said = |ssrc: Option<u32>| Ok(format!("{:?}", Part::Goodbye { ssrc }));
+    assert_eq!(one("a1cb 0002 00000007 00000004"), said(Some(7)));
+    assert_eq!(one("a2cb 0002 00000007 00000004"), Err(Malformed::Truncated), "one of the two is padding");
+    assert_eq!(one("80cb 0001 00000007"), said(None), "what is behind nobody is no source");
+    assert_eq!(one("81cb 0001 80000001"), said(Some(0x8000_0001)));
+    let own = Outgoing { ssrc: 7, sent: Some(SENT), block: None, name: &"n".repeat(40), goodbye: true };
+    let sent = Outgoing { block: Some(BLOCK), ..own };
+    assert_eq!(written(&sent).len(), COMPOUND_BYTES_MAX, "the longest there is fills the buffer");
+}
+
+#[test]
 fn a_datagram_is_rtcp_by_its_second_byte() {
     for (bytes, rtcp) in [
         (&[0x80, 191][..], false),
