@@ -345,6 +345,10 @@ impl Calls {
         if let Some(invite) = &gone.invite {
             self.invites.remove(invite);
         }
+        if let Stage::Up { change: Some(Change::Theirs(pending)), .. } = &gone.stage {
+            // Whoever ends the call, what the peer wanted changed is over too, and is told so.
+            self.drop_change(call, pending, 487);
+        }
         self.alarms.forget(call);
         if ending == Ending::NoAck {
             self.count(Count::NoAck);
