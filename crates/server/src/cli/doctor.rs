@@ -77,6 +77,9 @@ async fn examine(config: &Config, world: &World<'_>) -> Vec<Finding> {
     findings.push(prompts(&config.prompts_dir));
     findings.push(http(config));
     findings.extend(config.sip.listen.iter().map(|listen| sip(listen.transport, listen.address)));
+    if let Some(Err(fault)) = config.sip.tls.as_ref().map(installation::sip_tls) {
+        findings.push(fail("sip", format!("[sip] tls: {fault}")));
+    }
     findings.push(rtp(config));
     findings.push(files(config));
     findings.extend(exposure(config));
