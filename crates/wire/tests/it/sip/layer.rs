@@ -373,6 +373,18 @@ fn no_more_are_begun_than_there_is_room_for() {
 }
 
 #[test]
+fn what_has_no_transaction_is_sent_in_its_order_and_forgotten() {
+    let mut layer: Layer<u8> = Layer::new(Timers::default(), 1);
+    let invite = request(1, Method::Invite, Side::Caller, "z9hG4bKa");
+    layer.send(1, (*b"first").into());
+    let id = layer.begin(&invite, 2, Carriage::Datagrams).unwrap();
+    layer.respond(id, &invite.answer(100, "Trying", ""), Duration::ZERO);
+    layer.send(3, (*b"last").into());
+    let ways: Vec<_> = std::iter::from_fn(|| layer.next_send()).map(|(way, _)| way).collect();
+    assert_eq!((ways, layer.len(), layer.due()), (vec![1, 2, 3], 1, None));
+}
+
+#[test]
 fn a_request_of_rfc_2543_is_known_by_what_it_says_of_itself() {
     let mut layer = Layer::new(Timers::default(), 10);
     let old = |method: Method, cseq: u32| {
