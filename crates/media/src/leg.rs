@@ -17,6 +17,7 @@ use crate::inband::{Inband, Timed};
 use crate::latch::Latch;
 use crate::reception::{Order, Reception};
 use crate::record::{RecordEnd, RecordOrder, Take};
+use crate::secure::Secure;
 use crate::speaker::{Beginning, PACKET_MAX, Played, Playing, Source, Speaker, Spoken};
 use crate::voice::{Decoder, SAMPLES_MAX};
 use crate::wheel::{Step, TURN_MS, Tick};
@@ -30,6 +31,8 @@ pub const KEYS_WAITING_MAX: usize = 32;
 /// recording and some thirty prompts, whose sender would have to be alive without listening for as long as
 /// they play.
 pub const EVENTS_WAITING_MAX: usize = 2 * KEYS_WAITING_MAX;
+
+mod secured;
 
 /// One leg of a call.
 #[derive(Debug)]
@@ -46,6 +49,8 @@ pub(crate) struct Leg {
     ear: Option<Box<Ear>>,
     recorder: Recorder,
     partner: Option<LegId>,
+    /// Apart: it is twice as large as all the rest, and most calls have none.
+    secure: Option<Box<Secure>>,
     /// When something of the peer came last, or when we began to wait for it.
     alive: Duration,
     silence_told: bool,
@@ -120,6 +125,7 @@ impl Leg {
             ear: None,
             recorder: Recorder::Idle,
             partner: None,
+            secure: None,
             alive: now,
             silence_told: false,
             first_told: false,

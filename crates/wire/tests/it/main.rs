@@ -11,4 +11,5 @@ mod reference;
 mod rtp;
 mod sdp;
 mod sip;
+mod srtp;
 mod telephone_event;
