@@ -7,3 +7,4 @@ mod calls;
 mod codecs;
 mod peer;
 mod ports;
+mod srtp;

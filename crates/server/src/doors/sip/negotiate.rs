@@ -152,3 +152,89 @@ fn for_media(agreed: &sdp::Agreed) -> media::Agreed {
         direction: agreed.direction,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
+    const OTHER: &str = "NzB4d1BINUAvLEw6UzF3WSJ+PSdFcGdUJShpX1Zj";
+
+    fn local(srtp: sdp::Srtp) -> Local {
+        let (address, codecs) = (IpAddr::from([127, 0, 0, 1]), Codec::ALL.as_slice().into());
+        Local { address, port: 4000, session_id: 1, codecs, version: 0, srtp, keys: None }
+    }
+
+    fn taken() -> Local {
+        local(sdp::Srtp::Taken(seed().unwrap()))
+    }
+
+    fn describe(media: &str) -> Vec<u8> {
+        format!("v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n{media}\r\n")
+            .into_bytes()
+    }
+
+    fn secret(suite: &str, key: &str) -> Vec<u8> {
+        describe(&format!("m=audio 4000 RTP/SAVP 0\r\na=crypto:4 {suite} inline:{key}"))
+    }
+
+    /// The line of our key in a description.
+    fn line(description: &[u8]) -> String {
+        let text = String::from_utf8_lossy(description);
+        text.lines().find(|line| line.starts_with("a=crypto")).unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn our_key_stays_while_theirs_does_and_is_another_with_another() {
+        const SUITE: &str = "AES_CM_128_HMAC_SHA1_80";
+        let mut local = taken();
+        let mut lines = Vec::new();
+        for (what, offer) in [
+            ("the first", secret(SUITE, KEY)),
+            ("the same", secret(SUITE, KEY)),
+            ("another key", secret(SUITE, OTHER)),
+            ("another suite", secret("AES_CM_128_HMAC_SHA1_32", OTHER)),
+            ("in the clear", describe("m=audio 4000 RTP/AVP 0")),
+            ("secret again", secret("AES_CM_128_HMAC_SHA1_32", OTHER)),
+        ] {
+            let (answer, _) = answer(&offer, &mut local).unwrap();
+            let ours = line(&answer);
+            assert_eq!(local.keys().is_none(), ours.is_empty(), "{what}");
+            let key = ours.split("inline:").nth(1).unwrap_or_default().to_owned();
+            assert_eq!(lines.contains(&key), what == "the same", "{what}: {ours}");
+            lines.push(key);
+        }
+        assert_ne!(
+            line(&answer(&secret(SUITE, KEY), &mut taken()).unwrap().0).split("inline:").nth(1),
+            Some(&*lines[0])
+        );
+    }
+
+    #[test]
+    fn what_is_encrypted_is_offered_encrypted_and_nothing_else_unless_it_must_be() {
+        assert_eq!(line(&offer(&mut taken()).unwrap()), "");
+        assert_eq!(line(&offer(&mut local(sdp::Srtp::Off)).unwrap()), "");
+        let mut required = local(sdp::Srtp::Required(seed().unwrap()));
+        assert!(line(&offer(&mut required).unwrap()).starts_with("a=crypto:1 AES_CM_128_HMAC_SHA1_80 "));
+        for (suite, same) in [("AES_CM_128_HMAC_SHA1_80", true), ("AES_CM_128_HMAC_SHA1_32", false)] {
+            let mut local = taken();
+            let (answer, _) = answer(&secret(suite, KEY), &mut local).unwrap();
+            let before = local.keys().copied().unwrap();
+            let (said, again) = (line(&answer), line(&offer(&mut local).unwrap()));
+            assert!(again.starts_with("a=crypto:1 AES_CM_128_HMAC_SHA1_80 "), "{again}");
+            let key = |line: &str| line.split("inline:").nth(1).map(str::to_owned);
+            assert_eq!(key(&said) == key(&again), same, "a key is for one suite");
+            assert_eq!(local.keys().copied(), Some(before), "until it is answered nothing changes");
+            let theirs = describe(&format!(
+                "m=audio 4000 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{OTHER}"
+            ));
+            answered(&theirs, &mut local).unwrap();
+            assert_ne!(local.keys().unwrap().theirs, before.theirs);
+            assert_eq!(local.keys().unwrap().ours == before.ours, same);
+            assert!(
+                answered(&describe("m=audio 4000 RTP/AVP 0"), &mut local).is_err(),
+                "encrypted, or not at all"
+            );
+        }
+    }
+}
