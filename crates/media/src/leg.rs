@@ -49,7 +49,7 @@ pub(crate) struct Leg {
     ear: Option<Box<Ear>>,
     recorder: Recorder,
     partner: Option<LegId>,
-    /// Apart: it is twice as large as all the rest, and most calls have none.
+    /// Apart: most calls have none.
     secure: Option<Box<Secure>>,
     /// When something of the peer came last, or when we began to wait for it.
     alive: Duration,

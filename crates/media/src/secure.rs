@@ -18,7 +18,7 @@ use rtc_srtp::protection_profile::ProtectionProfile;
 /// How far back a packet may come, in packets: the least that RFC 3711 (3.3.2) allows, and 1.3 s of sound.
 const WINDOW_PACKETS: usize = 64;
 
-/// The sources heard with one key, some 2 kB each: a PBX that puts another voice on the call without a new key
+/// The sources heard with one key, less than 2 kB each: a PBX that puts another voice on the call without a new key
 /// makes one more. Those beyond are taken for forgeries.
 pub(crate) const SOURCES_MAX: usize = 8;
 
