@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test lint prompts bench dtmf codecs mutants
+.PHONY: help run test lint prompts bench dtmf codecs fuzz lossy mutants
 
 ARGS ?=
 
@@ -26,6 +26,12 @@ dtmf: ## the in-band DTMF detector over 5.4 hours of audio (ARGS="-v" names what
 
 codecs: ## our G.722 and Opus heard by the decoders of others, and what they cost
 	@scripts/codecs
+
+fuzz: ## hostile input for whatever reads it, a minute each (ARGS="TARGET SECONDS" for one)
+	@scripts/fuzz $(ARGS)
+
+lossy: ## calls over a network that loses 30 % (needs root; ARGS="CALLS")
+	@scripts/lossy $(ARGS)
 
 mutants: ## mutate core and see which tests notice (needs cargo-mutants)
 	@scripts/mutants $(ARGS)

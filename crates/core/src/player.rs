@@ -129,7 +129,11 @@ impl Player {
     pub fn resume(&mut self, present: Turn, now: Duration) -> Vec<Order> {
         let Phase::Held(meanwhile) = &self.phase else { return Vec::new() };
         self.phase = match *meanwhile {
-            Meanwhile::Nothing => return self.begin(present, now),
+            Meanwhile::Nothing => {
+                // A key that was kept may answer at once: then they must not be on hold for the turn behind it.
+                self.phase = Phase::Idle;
+                return self.begin(present, now);
+            }
             Meanwhile::Recording { finish } => Phase::Recording { finish },
             Meanwhile::Waiting => Phase::Waiting,
         };

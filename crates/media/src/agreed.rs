@@ -6,7 +6,7 @@ use aftercall_wire::rtp::PayloadType;
 
 use crate::resample::TELEPHONE_HZ;
 use aftercall_wire::codec::Codec;
-use aftercall_wire::sdp::Direction;
+use aftercall_wire::sdp::{Direction, Rtcp};
 
 /// What the SDP agreed for a leg.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct Agreed {
     pub remote: Option<SocketAddr>,
     /// Who may send.
     pub direction: Direction,
+    /// Where the peer wants its RTCP.
+    pub rtcp: Rtcp,
 }
 
 /// How much audio a packet carries: 10 to 60 ms in steps of 10.
@@ -115,6 +117,7 @@ mod tests {
             ptime: Ptime::USUAL,
             remote: None,
             direction: Direction::SendRecv,
+            rtcp: Rtcp::Above,
         };
         let opus = Agreed { codec: Codec::Opus, audio: dynamic(96), heard: dynamic(111), ..agreed };
         let odd = Agreed { audio: dynamic(96), events: Some(dynamic(0)), ..agreed };

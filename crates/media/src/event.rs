@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aftercall_wire::digit::Digit;
 
+use crate::quality::Quality;
 use crate::reception::Arrived;
 use crate::record::Recording;
 
@@ -79,6 +80,8 @@ pub enum Happened {
     Closed {
         /// How it went.
         stats: Box<Stats>,
+        /// How it sounded; `None` where nothing of the peer came.
+        quality: Option<Box<Quality>>,
     },
 }
 

@@ -17,6 +17,7 @@ use crate::inband::{Inband, Timed};
 use crate::latch::Latch;
 use crate::reception::{Order, Reception};
 use crate::record::{RecordEnd, RecordOrder, Take};
+use crate::reporter::Reporter;
 use crate::secure::Secure;
 use crate::speaker::{Beginning, PACKET_MAX, Played, Playing, Source, Speaker, Spoken};
 use crate::voice::{Decoder, SAMPLES_MAX};
@@ -33,6 +34,9 @@ pub const KEYS_WAITING_MAX: usize = 32;
 pub const EVENTS_WAITING_MAX: usize = 2 * KEYS_WAITING_MAX;
 
 mod secured;
+pub(crate) use reports::ReportWay;
+
+mod reports;
 
 /// One leg of a call.
 #[derive(Debug)]
@@ -57,6 +61,10 @@ pub(crate) struct Leg {
     first_told: bool,
     stats: Stats,
     events: VecDeque<Happened>,
+    /// When the next report is due.
+    report_at: Tick,
+    /// Apart: it is looked at every five seconds.
+    reporter: Box<Reporter>,
 }
 
 /// How long a leg waits for what does not come, in milliseconds: every leg holds it, and legs are to be small.
@@ -114,6 +122,8 @@ impl Leg {
         tick: Tick,
         now: Duration,
     ) -> Self {
+        let mut reporter = Box::new(Reporter::new(&beginning));
+        let report_at = tick.after(reporter.first_pause());
         Self {
             agreed,
             pauses,
@@ -131,6 +141,8 @@ impl Leg {
             first_told: false,
             stats: Stats::default(),
             events: VecDeque::new(),
+            report_at,
+            reporter,
         }
     }
 
@@ -224,7 +236,7 @@ impl Leg {
         at: Duration,
     ) -> Option<Overheard<'a>> {
         let Some(Ok(packet)) = bytes.map(Packet::parse) else {
-            self.stats.malformed += 1;
+            self.hear_other(bytes, from, at);
             return None;
         };
         let kind = self.agreed.kind(packet.header.payload_type);
@@ -337,7 +349,8 @@ impl Leg {
     pub(crate) fn close(&mut self, now: Duration) {
         self.stop_recording(RecordEnd::Closed, now);
         self.stats.arrived = self.reception.arrived();
-        self.events.push_back(Happened::Closed { stats: Box::new(self.stats) });
+        let quality = self.quality().map(Box::new);
+        self.events.push_back(Happened::Closed { stats: Box::new(self.stats), quality });
     }
 
     /// The next event to tell.

@@ -6,6 +6,9 @@
 //! visits it sleeps until somebody is due; without legs it sleeps for good. Prompts are read and encoded once
 //! ([`Clip`]) and shared by all.
 //!
+//! Every five seconds or so a leg also tells its peer by RTCP how the two streams arrive, and hears the same; what
+//! comes of it is told when the leg closes ([`Quality`]).
+//!
 //! What is decided on a leg is decided without sockets and clocks, so that tests can say what time it is.
 //! Commands go in over a bounded queue, events come out through a function that may say "not now"
 //! ([`Engine::start`]). Linux only.
@@ -20,8 +23,10 @@ mod inband;
 mod latch;
 mod leg;
 mod port;
+mod quality;
 mod reception;
 mod record;
+mod reporter;
 mod resample;
 mod secure;
 mod slab;
@@ -34,7 +39,7 @@ mod wide;
 mod workshop;
 
 pub use aftercall_wire::codec::Codec;
-pub use aftercall_wire::sdp::{Direction, Keys};
+pub use aftercall_wire::sdp::{Direction, Keys, Rtcp};
 pub use agreed::{Agreed, Ptime};
 pub use clip::{CLIP_MAX, Clip, ClipError, ClipFault};
 pub use engine::{CLIPS_MAX, Config, Engine, LegHandle, Load, Refused, THREADS_MAX};
@@ -42,6 +47,7 @@ pub use event::{Event, Happened, KeyBy, LegId, OnKey, PlayId, Stats};
 pub use inband::SAME_PRESS_WITHIN;
 pub use leg::{EVENTS_WAITING_MAX, KEYS_WAITING_MAX};
 pub use port::{NoPort, Port, PortRange, PortRangeFault};
+pub use quality::{PeerView, Quality, mean_opinion, transmission_rating};
 pub use reception::Arrived;
 pub use record::{RECORDING_MAX, RecordEnd, RecordOrder, Recording};
 pub use secure::{BadKeys, NotOpened, Secure};

@@ -18,7 +18,7 @@ const SOCKET_BUFFER_BYTES: usize = 32 * 1024;
 /// Expedited forwarding (RFC 3246), the class of telephony (RFC 4594, 4.1), in the upper six bits.
 const EXPEDITED: u32 = 46 << 2;
 
-/// The ports media may use, both ends included. RTP takes the even ones (RFC 3550, 11).
+/// The ports media may use, both ends included. RTP takes the even ones, RTCP those above (RFC 3550, 11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PortRange {
     low: u16,
@@ -101,7 +101,11 @@ impl Ports {
         for _ in 0..self.free() {
             let Some(number) = self.locked().pop_front() else { break };
             match open(SocketAddr::new(self.bind, number)) {
-                Ok(socket) => return Ok(Port { number, socket, ports: Arc::clone(self) }),
+                Ok(socket) => {
+                    let above = (number < self.range.high).then(|| SocketAddr::new(self.bind, number + 1));
+                    let control = above.and_then(|above| open(above).ok());
+                    return Ok(Port { number, socket, control, ports: Arc::clone(self) });
+                }
                 Err(_) => self.locked().push_back(number),
             }
         }
@@ -124,6 +128,8 @@ impl Ports {
 pub struct Port {
     number: u16,
     socket: UdpSocket,
+    /// On the port above, where the range has it and nobody else does.
+    control: Option<UdpSocket>,
     ports: Arc<Ports>,
 }
 
@@ -140,6 +146,11 @@ impl Port {
 
     pub(crate) fn socket(&self) -> &UdpSocket {
         &self.socket
+    }
+
+    /// The socket for RTCP, if there is one.
+    pub(crate) fn control(&self) -> Option<&UdpSocket> {
+        self.control.as_ref()
     }
 
     /// `peer` as this socket's address family knows it: an IPv6 socket reaches IPv4 by mapped addresses.

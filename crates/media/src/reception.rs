@@ -57,12 +57,54 @@ pub struct Arrived {
 pub(crate) struct Reception {
     stream: Option<Stream>,
     arrived: Arrived,
+    evenness: Evenness,
+}
+
+/// How the jitter was over all audio packets.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Evenness {
+    sum_us: u64,
+    /// Two that differ by more than a second are not believed, so this is enough.
+    max_us: u32,
+    packets: u32,
+}
+
+impl Evenness {
+    fn add(&mut self, jitter: Duration) {
+        let us = u32::try_from(jitter.as_micros()).unwrap_or(u32::MAX);
+        self.packets = self.packets.saturating_add(1);
+        self.sum_us = self.sum_us.saturating_add(us.into());
+        self.max_us = self.max_us.max(us);
+    }
+
+    pub(crate) fn mean(&self) -> Duration {
+        Duration::from_micros(self.sum_us.checked_div(self.packets.into()).unwrap_or_default())
+    }
+
+    pub(crate) fn max(&self) -> Duration {
+        Duration::from_micros(self.max_us.into())
+    }
+}
+
+/// The stream of the peer as a report block tells of it (RFC 3550, 6.4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Present {
+    pub(crate) ssrc: u32,
+    /// The highest sequence number, with the rounds of the counter above it.
+    pub(crate) highest: u32,
+    /// Packets lost since the stream began.
+    pub(crate) lost: u32,
+    pub(crate) jitter: Duration,
 }
 
 #[derive(Debug)]
 struct Stream {
     ssrc: u32,
     highest: u16,
+    /// How often the counter went round.
+    rounds: u16,
+    /// What had been lost before the stream began; wraps.
+    lost_before: u32,
     /// Bit n: the packet n before the highest came.
     window: u64,
     /// What would come next if the last stray was the beginning of something.
@@ -80,10 +122,12 @@ struct Transit {
 }
 
 impl Stream {
-    fn new(header: &Header) -> Self {
+    fn new(header: &Header, lost_before: u32) -> Self {
         Self {
             ssrc: header.ssrc,
             highest: header.sequence,
+            rounds: 0,
+            lost_before,
             window: 1,
             restart: None,
             transit: None,
@@ -104,7 +148,7 @@ impl Reception {
         };
         if order == Order::First {
             self.arrived.restarts += u64::from(self.stream.is_some());
-            self.stream = Some(Stream::new(header));
+            self.stream = Some(Stream::new(header, self.arrived.lost as u32));
         }
         order
     }
@@ -123,10 +167,26 @@ impl Reception {
         }
         stream.transit = Some(Transit { arrival, timestamp });
         self.arrived.jitter = Duration::from_nanos(stream.jitter.unsigned_abs());
+        self.evenness.add(self.arrived.jitter);
     }
 
     pub(crate) fn arrived(&self) -> Arrived {
         self.arrived
+    }
+
+    pub(crate) fn evenness(&self) -> Evenness {
+        self.evenness
+    }
+
+    /// The stream that comes now, if one has come.
+    pub(crate) fn present(&self) -> Option<Present> {
+        let Stream { ssrc, highest, rounds, lost_before, .. } = self.stream.as_ref()?;
+        Some(Present {
+            ssrc: *ssrc,
+            highest: u32::from(*rounds) << 16 | u32::from(*highest),
+            lost: (self.arrived.lost as u32).wrapping_sub(*lost_before),
+            jitter: self.arrived.jitter,
+        })
     }
 }
 
@@ -144,6 +204,7 @@ impl Stream {
         self.restart = None;
         if ahead > 0 {
             self.window = self.window.checked_shl(u32::from(ahead.unsigned_abs())).unwrap_or(0) | 1;
+            self.rounds = self.rounds.wrapping_add(u16::from(sequence < self.highest));
             self.highest = sequence;
             arrived.lost += u64::from(ahead.unsigned_abs()) - 1;
             return Order::New;
@@ -215,6 +276,21 @@ mod tests {
         assert_eq!(reception.hear(&header(2, 9000), 160), Order::First);
         assert_eq!(reception.arrived().lost, 0);
         assert_eq!(reception.arrived().restarts, 1);
+    }
+
+    #[test]
+    fn the_present_stream_counts_its_rounds_and_only_its_own_losses() {
+        let mut reception = Reception::default();
+        assert_eq!(reception.present(), None);
+        let mut hear = |ssrc, sequence| {
+            reception.hear(&header(ssrc, sequence), 160);
+            reception.present().map(|present| (present.ssrc, present.highest, present.lost))
+        };
+        assert_eq!(hear(1, 65_530), Some((1, 65_530, 0)));
+        assert_eq!(hear(1, 2), Some((1, 65_538, 7)));
+        assert_eq!(hear(1, 1), Some((1, 65_538, 6)), "late");
+        assert_eq!(hear(2, 9), Some((2, 9, 0)), "another source");
+        assert_eq!(hear(2, 11), Some((2, 11, 1)));
     }
 
     #[test]

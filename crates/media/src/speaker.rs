@@ -338,7 +338,12 @@ impl Speaker {
         }
     }
 
-    fn timestamp(&self, tick: Tick) -> u32 {
+    pub(crate) fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// The stream's time stamp of this moment.
+    pub(crate) fn timestamp(&self, tick: Tick) -> u32 {
         // Wraps, as time stamps do.
         self.origin.wrapping_add((tick.0 as u32).wrapping_mul(self.ticks_a_ms))
     }
@@ -355,7 +360,7 @@ mod tests {
 
     use super::*;
     use crate::wheel::{Step, TURN_MS, Wheel, resume};
-    use aftercall_wire::sdp::Direction;
+    use aftercall_wire::sdp::{Direction, Rtcp};
 
     const BEGINNING: Beginning = Beginning { ssrc: 0x5eed, sequence: 65_534, timestamp: u32::MAX - 100 };
 
@@ -368,6 +373,7 @@ mod tests {
             ptime: Ptime::nearest(ms),
             remote: None,
             direction: Direction::SendRecv,
+            rtcp: Rtcp::Above,
         }
     }
 

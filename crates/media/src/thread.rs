@@ -77,6 +77,8 @@ impl Board {
     }
 }
 
+mod control;
+
 /// A leg with its socket, in its place.
 struct Seated {
     id: LegId,
@@ -220,8 +222,10 @@ impl Worker {
     /// Closes a leg. It keeps its seat until its last events are told.
     fn close(&mut self, leg: LegId) {
         self.part(leg);
+        let moment = self.moment();
         if let Some(seated) = self.legs.get_mut(leg) {
-            seated.close(sys::monotonic());
+            seated.report(moment, &mut self.tools, true);
+            seated.close(moment.now);
         }
     }
 
@@ -287,10 +291,11 @@ impl Worker {
     }
 
     fn close_all(&mut self) {
-        let now = sys::monotonic();
+        let moment = self.moment();
         for leg in self.legs.ids().collect::<Vec<_>>() {
             if let Some(seated) = self.legs.get_mut(leg) {
-                seated.close(now);
+                seated.report(moment, &mut self.tools, true);
+                seated.close(moment.now);
                 // Events for which there is no room now go with the engine.
                 seated.tell_all(&self.given.sink);
             }
@@ -336,6 +341,9 @@ impl Seated {
             for clip in spoken.wanted {
                 tools.workshop.order(clip, self.leg.codec());
             }
+        }
+        if self.leg.report_is_due(moment.tick) {
+            self.report(moment, tools, false);
         }
     }
 

@@ -1,5 +1,7 @@
 //! Who is due at which millisecond: twenty slots of one millisecond, gone round fifty times a second.
 
+use std::time::Duration;
+
 /// One turn of the wheel, in milliseconds: the longest wait of a datagram, and so of a key.
 pub(crate) const TURN_MS: u64 = 20;
 
@@ -13,6 +15,13 @@ pub(crate) const CATCH_UP_MS: u64 = 3 * TURN_MS;
 /// Whole milliseconds of the engine's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Tick(pub(crate) u64);
+
+impl Tick {
+    /// The tick so much later.
+    pub(crate) fn after(self, pause: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)))
+    }
+}
 
 /// How often a leg is due, and its place among the slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 
 mod error;
 mod ids;
+mod quality;
 mod rating;
 mod read;
 mod rules;
@@ -23,6 +24,7 @@ use aftercall_core::{AgentId, CallId, QueueId, TenantId};
 use jiff::Timestamp;
 
 pub use error::{NextMove, StoreError};
+pub use quality::{Measured, Quality};
 pub use rating::{Flag, Found, NotACursor, Rating, RatingCursor, RatingFilter};
 pub use read::{PAGE_MAX, QUEUES_MAX, RANGES_MAX, Subject, Window};
 pub use session::{About, Answer, Offer, Session};
@@ -155,6 +157,16 @@ impl Store {
     pub async fn offer(&self, tenant: &TenantId, call: &CallId) -> Result<Option<Offer>, StoreError> {
         match self {
             Self::Sqlite(sqlite) => sqlite.offer(tenant, call).await,
+        }
+    }
+
+    /// How a call's media went, where any came.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn quality(&self, tenant: &TenantId, call: &CallId) -> Result<Option<Quality>, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.quality(tenant, call).await,
         }
     }
 

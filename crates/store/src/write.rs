@@ -8,6 +8,7 @@ use aftercall_core::{
 };
 use jiff::Timestamp;
 
+use crate::quality::Measured;
 use crate::rating::{Flag, Rating};
 use crate::session::Session;
 use crate::words::{Channel, Comment, KeyId, RatedAt, Said};
@@ -27,6 +28,8 @@ pub enum Write {
     Answered(Answered),
     /// The session is over.
     Ended(Ended),
+    /// A call's media ended.
+    Measured(Measured),
     /// `POST`: a rating from outside a session.
     Rate(NewRating),
     /// `PUT`: a rating changed on purpose.
@@ -208,7 +211,7 @@ pub enum Actor {
 /// What came of a write. Hearing something twice is normal: that is a result, not an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Written {
-    /// `Offered`, `Started`, `Ended`, or an `Answered` that is not the rating: kept.
+    /// `Offered`, `Started`, `Ended`, `Measured`, or an `Answered` that is not the rating: kept.
     Recorded,
     /// The same: known already, or late; nothing changed.
     AlreadyHad,

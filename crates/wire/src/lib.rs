@@ -12,6 +12,7 @@ pub mod dtmf_info;
 pub mod g711;
 pub mod headers;
 pub mod identity;
+pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
 pub mod sip;

@@ -1,5 +1,7 @@
 //! RTP packets: their fixed header, and arithmetic on counters that wrap (RFC 3550, 5.1).
 
+use crate::rtcp;
+
 /// A header without contributing sources or extension, in bytes: the only kind we send.
 pub const HEADER_BYTES: usize = 12;
 
@@ -73,7 +75,7 @@ impl Header {
         if flags & VERSION_MASK != VERSION_2 {
             return Err(Malformed::Version);
         }
-        if RTCP_TYPES.contains(&kind) {
+        if rtcp::is_rtcp(datagram) {
             return Err(Malformed::Rtcp);
         }
         let sources = usize::from(flags & CSRC_COUNT) * 4;
@@ -151,10 +153,6 @@ const PADDING: u8 = 0b0010_0000;
 const EXTENSION: u8 = 0b0001_0000;
 const CSRC_COUNT: u8 = 0b0000_1111;
 const MARKER: u8 = 0b1000_0000;
-
-/// SR, RR, SDES, BYE, APP, RTPFB, PSFB, XR. As RTP they would be payload types 72-79 with a marker:
-/// RFC 3551 reserves 72-76 for this reason, RFC 5761 (section 4) all of 64-95.
-const RTCP_TYPES: std::ops::RangeInclusive<u8> = 200..=207;
 
 fn after_extension(rest: &[u8]) -> Result<&[u8], Malformed> {
     let ([_, _, w0, w1], body) = rest.split_first_chunk::<4>().ok_or(Malformed::Truncated)?;

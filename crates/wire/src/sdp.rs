@@ -32,6 +32,18 @@ pub enum Direction {
     Inactive,
 }
 
+/// Where RTCP goes, and is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Rtcp {
+    /// To the port above RTP's (RFC 3550, 11).
+    #[default]
+    Above,
+    /// To this port of theirs (RFC 3605), at the address of RTP; ours is the one above RTP's.
+    Port(u16),
+    /// Both ways over the ports of RTP (RFC 5761).
+    Muxed,
+}
+
 impl Direction {
     const ALL: [Self; 4] = [Self::SendRecv, Self::SendOnly, Self::RecvOnly, Self::Inactive];
 

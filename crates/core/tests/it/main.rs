@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::too_many_lines,
     clippy::type_complexity,
     reason = "a test panics to fail"
@@ -11,6 +12,7 @@ mod about;
 mod branches;
 mod conversations;
 mod faults;
+mod fuzz;
 mod line;
 mod lint;
 mod player;

@@ -366,6 +366,17 @@ fn who_is_put_on_hold_while_speaking_hears_what_follows_on_coming_back() {
 }
 
 #[test]
+fn a_key_kept_for_a_caller_on_hold_answers_on_coming_back_and_the_survey_goes_on() {
+    // Found by fuzzing: what followed the kept key waited for the end of a hold that was over.
+    let mut line = call(everything(), "p 1 p 5 p ~ p r 2 h o");
+    assert_eq!(line.heard.last().map(String::as_str), Some("webhook tell"));
+    line.play("b");
+    assert_eq!(line.heard.last().map(String::as_str), Some("order_number"));
+    line.play("p 12#p");
+    assert_eq!(line.record(), "\"yes\" 1 \"comment.wav\" \"2\" \"12\"");
+}
+
+#[test]
 fn a_webhook_is_sent_once_whatever_is_heard_again_meanwhile() {
     let line = call(everything(), "p 1 p 5 p ~ p r = = = o");
     assert_eq!(line.said("webhook tell"), 1, "{:?}", line.heard);

@@ -35,7 +35,26 @@ impl Leg {
     /// it. What is no packet is left to [`Leg::hear`].
     pub(crate) fn open<'a>(&mut self, bytes: &'a [u8]) -> Option<Passed<'a, impl AsRef<[u8]> + use<>>> {
         let Some(secure) = &mut self.secure else { return Some(Passed::AsItIs(bytes)) };
-        match secure.open(bytes) {
+        let opened = secure.open(bytes);
+        self.judged(bytes, opened)
+    }
+
+    /// The same of a report. What is none is left to [`Leg::hear_report`].
+    pub(super) fn open_report<'a>(
+        &mut self,
+        bytes: &'a [u8],
+    ) -> Option<Passed<'a, impl AsRef<[u8]> + use<>>> {
+        let Some(secure) = &mut self.secure else { return Some(Passed::AsItIs(bytes)) };
+        let opened = secure.open_report(bytes);
+        self.judged(bytes, opened)
+    }
+
+    fn judged<'a, Made>(
+        &mut self,
+        bytes: &'a [u8],
+        opened: Result<Made, NotOpened>,
+    ) -> Option<Passed<'a, Made>> {
+        match opened {
             Ok(opened) => Some(Passed::Made(opened)),
             Err(NotOpened::NotRtp) => Some(Passed::AsItIs(bytes)),
             Err(NotOpened::Forged) => {
@@ -43,6 +62,15 @@ impl Leg {
                 None
             }
         }
+    }
+
+    /// What is sent of a report. `None` where it must not be.
+    pub(crate) fn seal_report<'a>(
+        &mut self,
+        report: &'a [u8],
+    ) -> Option<Passed<'a, impl AsRef<[u8]> + use<>>> {
+        let Some(secure) = &mut self.secure else { return Some(Passed::AsItIs(report)) };
+        Some(Passed::Made(secure.seal_report(report)?))
     }
 
     /// What is sent of a packet. `None` where it must not be: nothing goes out in the clear that was to be secret.

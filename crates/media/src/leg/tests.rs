@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::agreed::Ptime;
-use aftercall_wire::sdp::Direction;
+use aftercall_wire::sdp::{Direction, Rtcp};
 
 const EVENTS: PayloadType = PayloadType::new(101).unwrap();
 
@@ -21,6 +21,7 @@ fn agreed(codec: Codec) -> Agreed {
         ptime: Ptime::USUAL,
         remote: Some(peer()),
         direction: Direction::SendRecv,
+        rtcp: Rtcp::Above,
     }
 }
 
@@ -102,7 +103,7 @@ impl Scene {
     fn stats(&mut self) -> Stats {
         self.leg.close(ms(self.now));
         match self.events().pop() {
-            Some(Happened::Closed { stats }) => *stats,
+            Some(Happened::Closed { stats, .. }) => *stats,
             other => panic!("the last event is {other:?}"),
         }
     }
@@ -801,5 +802,6 @@ fn keys_are_heard_while_a_comment_is_recorded_and_the_comment_has_them() {
 
 #[test]
 fn a_leg_stays_small_for_a_thread_visits_thousands() {
-    assert!(size_of::<Leg>() <= 704, "{} bytes", size_of::<Leg>());
+    // Twelve cache lines are 768.
+    assert!(size_of::<Leg>() <= 736, "{} bytes", size_of::<Leg>());
 }

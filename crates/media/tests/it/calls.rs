@@ -36,7 +36,7 @@ fn clip(byte: u8, ms: usize) -> Arc<Clip> {
 
 fn closing_stats(stage: &Stage) -> Stats {
     match stage.result() {
-        Happened::Closed { stats } => *stats,
+        Happened::Closed { stats, .. } => *stats,
         other => panic!("{other:?} instead of the leg's end"),
     }
 }

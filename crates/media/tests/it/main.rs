@@ -5,6 +5,8 @@
 
 mod calls;
 mod codecs;
+mod odd_streams;
 mod peer;
 mod ports;
+mod reports;
 mod srtp;

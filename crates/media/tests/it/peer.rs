@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TrySendError, sync_channel};
 use std::time::Duration;
 
-use aftercall_media::{Agreed, Codec, Config, Direction, Engine, Event, Happened, PortRange, Ptime};
-use aftercall_wire::rtp::{HEADER_BYTES, Header, Packet, PayloadType};
+use aftercall_media::{Agreed, Codec, Config, Direction, Engine, Event, Happened, PortRange, Ptime, Rtcp};
+use aftercall_wire::rtp::{HEADER_BYTES, Header, Malformed, Packet, PayloadType};
 
 /// What takes longer has failed.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) const EVENTS: PayloadType = PayloadType::new(101).unwrap();
 pub(crate) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -49,9 +49,15 @@ impl Peer {
     pub(crate) fn get_within(&self, patience: Duration) -> Option<Got> {
         self.socket.set_read_timeout(Some(patience)).unwrap();
         let mut bytes = [0; 2000];
-        let length = self.socket.recv(&mut bytes).ok()?;
-        let packet = Packet::parse(&bytes[..length]).unwrap();
-        Some(Got { header: packet.header, payload: packet.payload.to_vec() })
+        loop {
+            let length = self.socket.recv(&mut bytes).ok()?;
+            match Packet::parse(&bytes[..length]) {
+                Ok(packet) => return Some(Got { header: packet.header, payload: packet.payload.to_vec() }),
+                // A report to the neighbour below: the kernel hands out odd ports, too.
+                Err(Malformed::Rtcp) => {}
+                Err(other) => panic!("{other}"),
+            }
+        }
     }
 
     /// The first packet whose payload is `byte` over and over.
@@ -131,5 +137,6 @@ pub(crate) fn agreed(remote: SocketAddr) -> Agreed {
         ptime: Ptime::USUAL,
         remote: Some(remote),
         direction: Direction::SendRecv,
+        rtcp: Rtcp::Above,
     }
 }

@@ -78,7 +78,7 @@ fn a_leg_takes_new_keys_and_counts_on_with_those_it_has() {
     socket.send_to(&sealed, to).unwrap();
     assert!(heard(&socket, &mut renewed).is_some());
     drop(leg);
-    let Happened::Closed { stats } = stage.result() else { panic!("the leg's end") };
+    let Happened::Closed { stats, .. } = stage.result() else { panic!("the leg's end") };
     let counted = (stats.arrived.packets, stats.forged, stats.malformed, stats.strangers, stats.send_faults);
     assert_eq!(counted, (3, 3, 0, 0, 0));
     assert!(stage.is_quiet());
@@ -98,6 +98,6 @@ fn what_is_no_packet_is_counted_as_that() {
     }
     (0..5).for_each(|_| drop(datagram(&socket)));
     drop(leg);
-    let Happened::Closed { stats } = stage.result() else { panic!("the leg's end") };
+    let Happened::Closed { stats, .. } = stage.result() else { panic!("the leg's end") };
     assert_eq!((stats.malformed, stats.forged, stats.arrived.packets), (4, 0, 0));
 }

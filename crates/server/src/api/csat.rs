@@ -17,7 +17,7 @@ use super::access::{Ask, Who};
 use super::auth::Address;
 use super::problem::{Kind, Problem, ProblemBody};
 use super::read::{Body, Id, Query};
-use super::view::RatingView;
+use super::view::{QualityView, RatedCall, RatingView};
 use super::{Api, forbidden, window};
 use crate::fields::{Fields, Given, parsed, text, whole};
 use crate::unusual::Rated;
@@ -209,12 +209,12 @@ pub async fn rate(
     }
 }
 
-/// Read a call's rating.
+/// Read a call's rating, and how the call sounded.
 #[utoipa::path(
     get, path = "/cc/csat/{call_id}", tag = "ratings", operation_id = "readRating",
     params(("call_id" = String, Path, description = "The call, percent-encoded")),
     responses(
-        (status = 200, description = "Its rating", body = RatingView),
+        (status = 200, description = "Its rating", body = RatedCall),
         (status = 410, description = "Its rating was erased", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
@@ -223,10 +223,11 @@ pub async fn read(
     Extension(who): Extension<Who>,
     Id(call): Id<CallId>,
     query: Query,
-) -> Result<Json<RatingView>, Problem> {
+) -> Result<Json<RatedCall>, Problem> {
     query.nothing()?;
     let rating = seen(&api, &who, &call).await?;
-    Ok(Json(RatingView::from(&rating)))
+    let quality = api.store().quality(&who.tenant, &call).await?;
+    Ok(Json(RatedCall { rating: RatingView::from(&rating), quality: quality.map(QualityView::from) }))
 }
 
 /// Change a call's rating on purpose.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aftercall_core::AgentId;
 use aftercall_core::stats::{Level, Ranked, Tally};
-use aftercall_store::{Comment, Rating};
+use aftercall_store::{Comment, Quality, Rating};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -61,6 +61,68 @@ impl From<&Rating> for RatingView {
             language: rating.language.as_ref().map(ToString::to_string),
             revision: rating.revision,
             flags: rating.flags.iter().map(|flag| flag.word()).collect(),
+        }
+    }
+}
+
+/// A call's rating with what else is known of the call.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RatedCall {
+    /// The rating.
+    #[serde(flatten)]
+    pub rating: RatingView,
+    /// How the call's media went; null where no RTP came.
+    pub quality: Option<QualityView>,
+}
+
+/// How a call's media went.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct QualityView {
+    /// Packets that the caller's sequence numbers count.
+    #[schema(minimum = 0)]
+    pub packets_expected: i64,
+    /// Those of them that came.
+    #[schema(minimum = 0)]
+    pub packets_received: i64,
+    /// Those that did not.
+    #[schema(minimum = 0)]
+    pub packets_lost: i64,
+    /// Those that came after a later one.
+    #[schema(minimum = 0)]
+    pub packets_late: i64,
+    /// Those that came again.
+    #[schema(minimum = 0)]
+    pub packets_duplicate: i64,
+    /// The mean interarrival jitter (RFC 3550), in milliseconds.
+    pub jitter_mean_ms: f64,
+    /// Its highest value, in milliseconds.
+    pub jitter_max_ms: f64,
+    /// Packets of ours that the caller's side reported lost; null where it reported nothing.
+    pub peer_packets_lost: Option<i64>,
+    /// The jitter that it reported, in milliseconds.
+    pub peer_jitter_ms: Option<f64>,
+    /// There and back, by RTCP, in milliseconds; null where it was not measured.
+    pub round_trip_ms: Option<f64>,
+    /// The mean opinion score estimated (ITU-T G.107): 1 (bad) to 4.5.
+    #[schema(minimum = 1, maximum = 4.5)]
+    pub mos: f64,
+}
+
+impl From<Quality> for QualityView {
+    fn from(quality: Quality) -> Self {
+        let ms = |us: i64| us as f64 / 1000.0;
+        Self {
+            packets_expected: quality.packets_expected,
+            packets_received: quality.packets_received,
+            packets_lost: quality.packets_lost,
+            packets_late: quality.packets_late,
+            packets_duplicate: quality.packets_duplicate,
+            jitter_mean_ms: ms(quality.jitter_mean_us),
+            jitter_max_ms: ms(quality.jitter_max_us),
+            peer_packets_lost: quality.peer_packets_lost,
+            peer_jitter_ms: quality.peer_jitter_us.map(ms),
+            round_trip_ms: quality.round_trip_us.map(ms),
+            mos: quality.mos_hundredths as f64 / 100.0,
         }
     }
 }

@@ -77,6 +77,9 @@ async fn examine(config: &Config, world: &World<'_>) -> Vec<Finding> {
     findings.push(prompts(&config.prompts_dir));
     findings.push(http(config));
     findings.extend(config.sip.listen.iter().map(|listen| sip(listen.transport, listen.address)));
+    if let Some(Err(fault)) = config.sip.tls.as_ref().map(installation::sip_tls) {
+        findings.push(fail("sip", format!("[sip] tls: {fault}")));
+    }
     findings.push(rtp(config));
     findings.push(files(config));
     findings.extend(exposure(config));
@@ -225,7 +228,8 @@ fn rtp(config: &Config) -> Finding {
 }
 
 fn files(config: &Config) -> Finding {
-    let needed = config.sip.max_calls + config.http.max_connections + FILES_BESIDES;
+    // A call has a socket for RTP and one for RTCP.
+    let needed = 2 * config.sip.max_calls + config.http.max_connections + FILES_BESIDES;
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     match open_files(&limits) {
         None => warn("open files", "this system does not say how many files a program may open"),

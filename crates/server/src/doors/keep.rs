@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::writer::words::{Answered, Ended, Flag, Offered, Put, Said, Session, Started, Write};
+use crate::writer::words::{
+    Answered, Ended, Flag, Measured, Offered, Put, Quality, Said, Session, Started, Write,
+};
 use aftercall_core::{Answer, Effect, Ending, OfferState};
 use jiff::Timestamp;
 
@@ -39,6 +42,26 @@ pub(super) fn effect(session: &Arc<Session>, effect: Effect, flags: BTreeSet<Fla
         flags,
         at,
     })
+}
+
+/// How a call's media went.
+pub(super) fn measured(session: &Arc<Session>, quality: &aftercall_media::Quality, at: Timestamp) -> Write {
+    let count = |packets: u64| i64::try_from(packets).unwrap_or(i64::MAX);
+    let us = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+    let quality = Quality {
+        packets_expected: count(quality.expected),
+        packets_received: count(quality.received),
+        packets_lost: count(quality.lost),
+        packets_late: count(quality.late),
+        packets_duplicate: count(quality.duplicates),
+        jitter_mean_us: us(quality.jitter_mean),
+        jitter_max_us: us(quality.jitter_max),
+        peer_packets_lost: quality.peer.map(|peer| count(peer.lost)),
+        peer_jitter_us: quality.peer.map(|peer| us(peer.jitter)),
+        round_trip_us: quality.round_trip.map(us),
+        mos_hundredths: quality.mos_hundredths.into(),
+    };
+    Write::Measured(Measured { session: Arc::clone(session), quality, at })
 }
 
 /// A call that was to be asked and could not be.

@@ -23,9 +23,10 @@ use super::{CallKey, Command, Count, Credentials, Ending, Event, Target, Transpo
 /// Transactions beyond those of the calls themselves: those that linger, repeated and unanswered, for 64*T1.
 const LINGERING_MAX: usize = 4096;
 
-/// Transactions a call may have at once, lingering ones included: INVITE, re-INVITEs, BYE, some INFOs. One that lingers
-/// holds its last message, about 2 KiB: with 1000 calls at most 12,096 of them, 24 MiB.
-const TRANSACTIONS_PER_CALL: usize = 8;
+/// Transactions for each place that a call may take: calls of 8 s leave INVITE and BYE behind for half a minute, which
+/// are eight for each that is on, and a call has some INFOs and re-INVITEs. One that lingers holds its last message, 1 KiB
+/// or, of an INVITE that was acknowledged, nothing: with 1000 places at most 20,096 of them, 20 MiB.
+const TRANSACTIONS_PER_CALL: usize = 16;
 
 /// An INVITE's identity whatever way it came (RFC 3261, section 8.2.2.2): Call-ID, From tag, CSeq.
 pub(super) type InviteId = (String, String, u32);
@@ -343,6 +344,10 @@ impl Calls {
         }
         if let Some(invite) = &gone.invite {
             self.invites.remove(invite);
+        }
+        if let Stage::Up { change: Some(Change::Theirs(pending)), .. } = &gone.stage {
+            // Whoever ends the call, what the peer wanted changed is over too, and is told so.
+            self.drop_change(call, pending, 487);
         }
         self.alarms.forget(call);
         if ending == Ending::NoAck {

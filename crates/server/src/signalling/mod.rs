@@ -19,6 +19,8 @@ mod connections;
 mod counters;
 mod dialog;
 mod digest;
+#[cfg(test)]
+mod disorder;
 mod errand;
 mod flow;
 mod gate;

@@ -255,6 +255,19 @@ fn a_peer_without_update_is_refreshed_by_what_we_said_before() {
 }
 
 #[test]
+fn a_change_that_is_pending_when_the_session_expires_is_refused() {
+    let mut wire = Wire::new();
+    let (_, tag) = wire.up("c", "Supported: timer\nSession-Expires: 90\n");
+    wire.until(50_000);
+    wire.sent.clear();
+    wire.hears(&within("INVITE", "c", &tag, 2, "Content-Type: application/sdp\n\nv=0\n"));
+    assert_eq!(wire.sent(), "100/2 INVITE");
+    assert_eq!(wire.until(60_000).sent(), "1 BYE, 487/2 INVITE");
+    wire.until(200_000);
+    assert_eq!(wire.calls.live(), [0; 3]);
+}
+
+#[test]
 fn a_session_too_short_is_refused_with_the_shortest_there_is() {
     let mut wire = Wire::new();
     wire.hears(&invite("c", "Supported: timer\nSession-Expires: 89\n"));

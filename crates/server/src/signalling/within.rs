@@ -161,7 +161,7 @@ impl Calls {
 
     /// The peer's BYE: whatever INVITE is pending is over too (RFC 3261, section 15.1.2).
     fn peer_left(&mut self, call: CallKey) {
-        match self.calls.get_mut(&call).map(|c| &mut c.stage) {
+        match self.calls.get(&call).map(|c| &c.stage) {
             Some(Stage::Offered { .. }) => self.refuse(call, Reply::new(487), Ending::Cancelled),
             Some(Stage::Accepted { invite, .. }) => {
                 let id = invite.id;
@@ -169,12 +169,7 @@ impl Calls {
                 self.serving.remove(&id);
                 self.finish(call, Ending::PeerHungUp);
             }
-            Some(Stage::Up { change, .. }) => {
-                if let Some(Change::Theirs(pending)) = change.take() {
-                    self.drop_change(call, &pending, 487);
-                }
-                self.finish(call, Ending::PeerHungUp);
-            }
+            Some(Stage::Up { .. }) => self.finish(call, Ending::PeerHungUp),
             // The two BYEs crossed; ours will be answered, one way or another.
             Some(Stage::Leaving { .. } | Stage::Dialling(_)) | None => {}
         }

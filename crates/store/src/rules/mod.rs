@@ -10,6 +10,7 @@ use aftercall_core::{AgentId, CallId, QueueId, Score, SurveyName, TenantId};
 use jiff::Timestamp;
 
 use crate::ids::Ids;
+use crate::quality::{Measured, Quality};
 use crate::rating::Rating;
 use crate::session::{Answer, Offer};
 use crate::words::SessionId;
@@ -26,6 +27,8 @@ pub(crate) struct Known {
     pub(crate) offer: Option<Offer>,
     /// What was answered, by question.
     pub(crate) answers: BTreeMap<String, Answer>,
+    /// How its media went, as the writes of this batch say; what was kept before is not loaded.
+    pub(crate) quality: Option<(SessionId, Quality)>,
 }
 
 /// Something that happened to a rating: a row of `cc_csat_log`.
@@ -94,6 +97,7 @@ impl Write {
             Self::Started(w) => (&w.session.tenant, &w.session.call),
             Self::Answered(w) => (&w.session.tenant, &w.session.call),
             Self::Ended(w) => (&w.session.tenant, &w.session.call),
+            Self::Measured(w) => (&w.session.tenant, &w.session.call),
             Self::Rate(w) => (&w.tenant, &w.call),
             Self::Replace(w) => (&w.tenant, &w.call),
             Self::Erase(w) => (&w.tenant, &w.call),
@@ -107,6 +111,7 @@ impl Write {
             Self::Started(w) => w.at,
             Self::Answered(w) => w.at,
             Self::Ended(w) => w.at,
+            Self::Measured(w) => w.at,
             Self::Rate(w) => w.at,
             Self::Replace(w) => w.at,
             Self::Erase(w) => w.at,
@@ -127,10 +132,23 @@ impl Known {
             Write::Started(w) => self.started(w),
             Write::Answered(w) => self.answered(w, ids, log),
             Write::Ended(w) => self.ended(w),
+            Write::Measured(w) => self.measured(w),
             Write::Rate(w) => self.rate(w, ids, log),
             Write::Replace(w) => self.replace(w, log),
             Write::Erase(w) => self.erase(w, log),
         }
+    }
+}
+
+impl Known {
+    /// The figures are those of the session that has the call now.
+    fn measured(&mut self, measured: &Measured) -> Written {
+        let session = &measured.session.id;
+        if self.offer.as_ref().is_some_and(|offer| offer.session != *session) {
+            return Written::OtherSession;
+        }
+        self.quality = Some((session.clone(), measured.quality));
+        Written::Recorded
     }
 }
 

@@ -7,6 +7,7 @@ use sqlx::{Row, SqliteConnection};
 const STEPS: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_first.sql"),
     include_str!("../../migrations/sqlite/0002_open_offers.sql"),
+    include_str!("../../migrations/sqlite/0003_quality.sql"),
 ];
 
 /// The version that this program works with.

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use crate::error::StoreError;
+use crate::quality::Quality;
 use crate::rating::{Found, Rating, RatingCursor, RatingFilter};
 use crate::read::{PAGE_MAX, QUEUES_MAX, RANGES_MAX, Subject, Window};
 use crate::session::{Answer, Offer};
@@ -133,6 +134,19 @@ impl Sqlite {
             Ok(row.as_ref().map(rows::offer).transpose()?)
         };
         self.told(offer.await)
+    }
+
+    pub(crate) async fn quality(
+        &self,
+        tenant: &TenantId,
+        call: &CallId,
+    ) -> Result<Option<Quality>, StoreError> {
+        let quality = async {
+            let query = sqlx::query(sql::QUALITY).bind(tenant.as_str()).bind(call.as_str());
+            let row = query.fetch_optional(&self.readers).await?;
+            Ok(row.as_ref().map(rows::quality).transpose()?)
+        };
+        self.told(quality.await)
     }
 
     pub(crate) async fn open_offers(

@@ -12,12 +12,13 @@ use serde_json::Value;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use crate::quality::Quality;
 use crate::rating::{Flag, Rating};
 use crate::rules::Entry;
 use crate::session::{About, Answer, Offer};
 use crate::stamp::text;
 use crate::tenant::{ApiKey, Role, Tenant, Zone};
-use crate::words::Said;
+use crate::words::{Said, SessionId};
 
 /// The column whose value is none that aftercall writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -327,6 +328,38 @@ impl<'a> OfferRow<'a> {
             ended_at: offer.ended_at.map(text),
         }
     }
+}
+
+/// A call's figures as the JSON of [`super::sql::PUT_QUALITIES`].
+#[derive(Serialize)]
+pub(super) struct QualityRow<'a> {
+    call_id: &'a str,
+    session_id: &'a str,
+    #[serde(flatten)]
+    quality: Quality,
+}
+
+impl<'a> QualityRow<'a> {
+    pub(super) fn new(call: &'a CallId, (session, quality): &'a (SessionId, Quality)) -> Self {
+        Self { call_id: call.as_str(), session_id: session.as_str(), quality: *quality }
+    }
+}
+
+pub(super) fn quality(row: &impl Cells) -> Decoded<Quality> {
+    let there = |column| row.whole(column)?.ok_or(Damage(column));
+    Ok(Quality {
+        packets_expected: there("packets_expected")?,
+        packets_received: there("packets_received")?,
+        packets_lost: there("packets_lost")?,
+        packets_late: there("packets_late")?,
+        packets_duplicate: there("packets_duplicate")?,
+        jitter_mean_us: there("jitter_mean_us")?,
+        jitter_max_us: there("jitter_max_us")?,
+        peer_packets_lost: row.whole("peer_packets_lost")?,
+        peer_jitter_us: row.whole("peer_jitter_us")?,
+        round_trip_us: row.whole("round_trip_us")?,
+        mos_hundredths: there("mos_hundredths")?,
+    })
 }
 
 /// An entry as the JSON of [`super::sql::INSERT_LOG`].

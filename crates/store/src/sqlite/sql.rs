@@ -98,6 +98,7 @@ statements! {
     RATING = concat!("SELECT ", rating_columns!(), " FROM cc_csat WHERE tenant_id = ?1 AND call_id = ?2");
     DELETED = "SELECT 1 FROM cc_csat_log WHERE tenant_id = ?1 AND call_id = ?2 AND op = 'deleted' LIMIT 1";
     OFFER = "SELECT * FROM cc_csat_offers WHERE tenant_id = ?1 AND call_id = ?2";
+    QUALITY = "SELECT * FROM cc_csat_quality WHERE tenant_id = ?1 AND call_id = ?2";
     OPEN_OFFERS = "SELECT * FROM cc_csat_offers
         WHERE tenant_id = ?1 AND ended_at IS NULL AND state <> 'suppressed'
         AND offered_at >= ?2 AND (offered_at > ?2 OR call_id > ?3)
@@ -184,6 +185,28 @@ statements! {
             language = excluded.language, state = excluded.state, reason = excluded.reason,
             offered_at = excluded.offered_at, started_at = excluded.started_at,
             answered_at = excluded.answered_at, ended_at = excluded.ended_at";
+    PUT_QUALITIES = "INSERT INTO cc_csat_quality
+        (tenant_id, call_id, session_id, packets_expected, packets_received, packets_lost, packets_late, packets_duplicate,
+         jitter_mean_us, jitter_max_us, peer_packets_lost, peer_jitter_us, round_trip_us,
+         mos_hundredths)
+        SELECT ?1, j.value ->> 'call_id', j.value ->> 'session_id',
+            j.value ->> 'packets_expected', j.value ->> 'packets_received',
+            j.value ->> 'packets_lost', j.value ->> 'packets_late',
+            j.value ->> 'packets_duplicate', j.value ->> 'jitter_mean_us',
+            j.value ->> 'jitter_max_us', j.value ->> 'peer_packets_lost',
+            j.value ->> 'peer_jitter_us', j.value ->> 'round_trip_us',
+            j.value ->> 'mos_hundredths'
+        FROM jsonb_each(?2) AS j WHERE TRUE
+        ON CONFLICT (tenant_id, call_id) DO UPDATE SET
+            session_id = excluded.session_id,
+            packets_expected = excluded.packets_expected,
+            packets_received = excluded.packets_received, packets_lost = excluded.packets_lost,
+            packets_late = excluded.packets_late,
+            packets_duplicate = excluded.packets_duplicate,
+            jitter_mean_us = excluded.jitter_mean_us, jitter_max_us = excluded.jitter_max_us,
+            peer_packets_lost = excluded.peer_packets_lost,
+            peer_jitter_us = excluded.peer_jitter_us, round_trip_us = excluded.round_trip_us,
+            mos_hundredths = excluded.mos_hundredths";
     INSERT_LOG = "INSERT INTO cc_csat_log
         (tenant_id, log_id, call_id, op, revision, arrived_at, rated_at, agent_id, queue_id,
          survey, old_score, new_score, actor, reason)

@@ -15,7 +15,7 @@ use crate::error::StoreError;
 use crate::ids::Ids;
 use crate::rules::{Entry, Known};
 use crate::sqlite::fault::Fault;
-use crate::sqlite::rows::{self, AnswerRow, JsonRow, LogRow, OfferRow, RatingRow};
+use crate::sqlite::rows::{self, AnswerRow, JsonRow, LogRow, OfferRow, QualityRow, RatingRow};
 use crate::sqlite::{Sqlite, bounded, sql};
 use crate::tenant::Zone;
 use crate::write::{BATCH_MAX, Write, Written};
@@ -85,6 +85,7 @@ impl Sqlite {
         put(connection, sql::PUT_ANSWERS, tenant, &changes.answers).await?;
         put(connection, sql::DELETE_ANSWERS, tenant, &changes.gone_answers).await?;
         put(connection, sql::PUT_OFFERS, tenant, &changes.offers).await?;
+        put(connection, sql::PUT_QUALITIES, tenant, &changes.qualities).await?;
         let log: Vec<LogRow<'_>> = ledger
             .log
             .iter()
@@ -160,6 +161,7 @@ struct Changes<'a> {
     answers: Vec<AnswerRow<'a>>,
     gone_answers: Vec<&'a CallId>,
     offers: Vec<OfferRow<'a>>,
+    qualities: Vec<QualityRow<'a>>,
 }
 
 impl<'a> Changes<'a> {
@@ -184,6 +186,7 @@ impl<'a> Changes<'a> {
             if let Some(offer) = now.offer.as_ref().filter(|_| before.offer != now.offer) {
                 changes.offers.push(OfferRow::new(offer));
             }
+            changes.qualities.extend(now.quality.as_ref().map(|measured| QualityRow::new(call, measured)));
         }
         changes
     }

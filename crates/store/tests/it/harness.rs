@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use aftercall_core::{Ending, Key, OfferState, Score, TenantId};
 use aftercall_store::{
-    About, Actor, Answered, Comment, Ended, Erasure, Found, NewRating, Offer, Offered, Put, RatedAt, Rating,
-    Said, Session, SessionId, Started, Store, Write, Written,
+    About, Actor, Answered, Comment, Ended, Erasure, Found, Measured, NewRating, Offer, Offered, Put,
+    Quality, RatedAt, Rating, Said, Session, SessionId, Started, Store, Write, Written,
 };
 use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -173,6 +173,29 @@ pub(crate) fn started(session: &Arc<Session>, second: i64) -> Write {
 pub(crate) fn ended(session: &Arc<Session>, state: OfferState, reason: Option<&str>, second: i64) -> Write {
     let ending = Ending { state, reason: reason.map(str::to_owned) };
     Write::Ended(Ended { session: session.clone(), ending, at: at(second) })
+}
+
+/// The media of a session's call ended: this many packets, and what the caller's side said of ours.
+pub(crate) fn measured(
+    session: &Arc<Session>,
+    packets: i64,
+    peer_packets_lost: Option<i64>,
+    second: i64,
+) -> Write {
+    let quality = Quality {
+        packets_expected: packets,
+        packets_received: packets - 3,
+        packets_lost: 3,
+        packets_late: 2,
+        packets_duplicate: 1,
+        jitter_mean_us: 1_500,
+        jitter_max_us: 9_000,
+        peer_packets_lost,
+        peer_jitter_us: peer_packets_lost.map(|_| 4_000),
+        round_trip_us: None,
+        mos_hundredths: 435,
+    };
+    Write::Measured(Measured { session: session.clone(), quality, at: at(second) })
 }
 
 /// The main question's answer: the key by the map of `csat-survey`, completing the survey.

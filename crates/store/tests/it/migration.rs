@@ -91,6 +91,7 @@ async fn fill(store: &Store) {
             answered(&s1, 1, 2),
             amended(&s1, 4, 3),
             ended(&s1, OfferState::Completed, None, 4),
+            measured(&s1, 500, Some(7), 4),
             suppressed(&session("c2", "s2"), "busy", 5),
             post("c3 5 comment=gut'\"; agent=a2 queue=q1 rated=1 key=# survey=s channel=web language=de", 6),
             post("c4 1", 7),
@@ -122,6 +123,9 @@ async fn all_is_there(store: &Store) {
     assert_eq!(found(store, "c4").await, "Erased");
     assert_eq!(funnel(store, "c1").await, "completed - s1 0 1 2 4");
     assert_eq!(funnel(store, "c2").await, "suppressed busy s2 5 - - -");
+    // Of calls that ended before there was a place for it nothing is known.
+    let quality = store.quality(&super::harness::tenant(), &"c1".parse().unwrap()).await.unwrap();
+    assert!(quality.is_none_or(|quality| (quality.packets_expected, quality.mos_hundredths) == (500, 435)));
     assert_eq!(store.answers(&super::harness::tenant(), &"c1".parse().unwrap()).await.unwrap().len(), 1);
     let all = store.ratings(&super::harness::tenant(), &RatingFilter::default(), None, 10).await.unwrap();
     assert_eq!(all.iter().map(|rating| rating.call.as_str()).collect::<Vec<_>>(), ["c1", "c3"]);

@@ -332,6 +332,37 @@ async fn answers_beside_the_rating_are_kept_amended_and_repeated_by_themselves()
     );
 }
 
+#[tokio::test]
+async fn a_calls_figures_are_those_of_the_session_that_has_it_and_come_back_as_they_were() {
+    let home = Home::new();
+    let store = home.open().await;
+    let (s1, s2) = (session("c1", "s1"), session("c1", "s2"));
+    let c1 = "c1".parse().unwrap();
+    assert_eq!(store.quality(&tenant(), &c1).await, Ok(None));
+    let told = write(
+        &store,
+        vec![
+            offered(&s1, 0),
+            measured(&s2, 90, None, 1),
+            measured(&s1, 100, Some(7), 2),
+            ended(&s1, OfferState::Abandoned, None, 2),
+        ],
+    )
+    .await;
+    assert_eq!(told, ["Recorded", "OtherSession", "Recorded", "Recorded"]);
+    let Write::Measured(wanted) = measured(&s1, 100, Some(7), 2) else { unreachable!() };
+    assert_eq!(store.quality(&tenant(), &c1).await, Ok(Some(wanted.quality)));
+    let row = ["default c1 s1 100 97 3 2 1 1500 9000 7 4000 - 435"];
+    assert_eq!(home.sql("SELECT * FROM cc_csat_quality").await, row);
+    // Heard again; then the call is tried once more, with another end.
+    write(&store, vec![measured(&s1, 100, Some(7), 3)]).await;
+    assert_eq!(home.sql("SELECT * FROM cc_csat_quality").await, row);
+    write(&store, vec![offered(&s2, 100_000), measured(&s2, 50, None, 100_001)]).await;
+    let after = home.sql("SELECT session_id, packets_expected, peer_jitter_us FROM cc_csat_quality").await;
+    let held = home.sql("SELECT session_id FROM cc_csat_offers").await;
+    assert_eq!(after, [if held == ["s2"] { "s2 50 -" } else { "s1 100 4000" }]);
+}
+
 /// The same answer to another question that is not the main one.
 fn other_answer(answer: &Answered, question: &str, state: OfferState) -> Write {
     Write::Answered(Answered { question: question.to_owned(), main: false, state, ..answer.clone() })

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::crypto::{Keys, OFFERED_TAG, Srtp, Suite};
 use super::description::{Description, Format, Stream, ptime_ms};
-use super::{Direction, write};
+use super::{Direction, Rtcp, write};
 use crate::codec::Codec;
 use crate::rtp::PayloadType;
 
@@ -51,6 +51,8 @@ pub struct Agreed {
     pub direction: Direction,
     /// What media is encrypted with; `None` is plain RTP.
     pub srtp: Option<Keys>,
+    /// Where RTCP goes.
+    pub rtcp: Rtcp,
 }
 
 /// How telephone events travel. The two numbers differ only if the other side answered with one that
@@ -113,6 +115,10 @@ pub fn agreed_from_answer(answer: &Description, local: &Local<'_>) -> Result<Agr
     if agreed.srtp.is_some_and(|keys| (keys.tag, keys.theirs.suite()) != (OFFERED_TAG, Suite::OFFERED)) {
         return Err(NoCommon::Keys);
     }
+    // We have not offered it, so it cannot be accepted (RFC 5761, 5.1.1).
+    if agreed.rtcp == Rtcp::Muxed {
+        agreed.rtcp = Rtcp::Above;
+    }
     if let Some(events) = &mut agreed.events {
         let ours = offered_events(local).into_iter().find(|(hz, _)| *hz == events.clock_hz);
         events.receive = ours.map_or(events.receive, |(_, payload_type)| payload_type);
@@ -162,6 +168,7 @@ impl Stream {
             ptime_ms: codec.ptime_ms(self.ptime_ms),
             direction: self.direction.reversed().and(local.direction),
             srtp,
+            rtcp: self.rtcp,
         })
     }
 

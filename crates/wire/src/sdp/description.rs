@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use sdp_types::{Attribute, Connection, Media, Session};
 
 use super::crypto::Crypto;
-use super::{Direction, PTIME_MS_DEFAULT, PTIME_MS_MAX, PTIME_MS_MIN};
+use super::{Direction, PTIME_MS_DEFAULT, PTIME_MS_MAX, PTIME_MS_MIN, Rtcp};
 use crate::codec::Codec;
 use crate::rtp::PayloadType;
 
@@ -62,6 +62,7 @@ pub(super) struct Stream {
     pub(super) ptime_ms: u8,
     /// The keys for SRTP that we could use, best first.
     pub(super) crypto: Vec<Crypto>,
+    pub(super) rtcp: Rtcp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +108,7 @@ impl Stream {
             direction: if held { direction.and(Direction::SendOnly) } else { direction },
             ptime_ms: ptime_ms(number(media, "ptime"), number(media, "maxptime")),
             crypto: crypto_of(media),
+            rtcp: rtcp_of(media),
         }
     }
 }
@@ -154,6 +156,14 @@ fn number(media: &Media, name: &str) -> Option<u32> {
 
 fn crypto_of(media: &Media) -> Vec<Crypto> {
     media.get_attribute_values("crypto").flatten().take(KEYS_MAX).filter_map(Crypto::read).collect()
+}
+
+fn rtcp_of(media: &Media) -> Rtcp {
+    if media.has_attribute("rtcp-mux") {
+        return Rtcp::Muxed;
+    }
+    let port = number(media, "rtcp").and_then(|port| u16::try_from(port).ok());
+    port.map_or(Rtcp::Above, Rtcp::Port)
 }
 
 fn formats_of(media: &Media) -> Vec<Format> {

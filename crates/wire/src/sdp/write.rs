@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::Direction;
 use super::agree::{Agreed, Local};
 use super::crypto::{Crypto, OFFERED_TAG, Srtp, Suite};
 use super::description::Description;
+use super::{Direction, Rtcp};
 use crate::codec::Codec;
 use crate::rtp::PayloadType;
 
@@ -18,6 +18,7 @@ struct Audio<'a> {
     ptime_ms: u8,
     direction: Direction,
     crypto: Option<Crypto>,
+    rtcp: Rtcp,
 }
 
 pub(super) fn offer(local: &Local<'_>, events: Vec<(u32, PayloadType)>) -> String {
@@ -34,6 +35,7 @@ pub(super) fn offer(local: &Local<'_>, events: Vec<(u32, PayloadType)>) -> Strin
         ptime_ms: local.ptime_within_bounds(),
         direction: local.direction,
         crypto,
+        rtcp: Rtcp::Above,
     };
     text(session(local, (0, 0)).chain(audio.lines(local.port)))
 }
@@ -50,6 +52,7 @@ pub(super) fn answer(offer: &Description, accepted: usize, local: &Local<'_>, ag
             ptime_ms: agreed.ptime_ms,
             direction: agreed.direction,
             crypto: agreed.srtp.map(|keys| Crypto { tag: keys.tag, key: keys.ours }),
+            rtcp: agreed.rtcp,
         };
         audio.lines(local.port)
     });
@@ -90,6 +93,9 @@ impl Audio<'_> {
         lines.extend(self.crypto.iter().map(Crypto::line));
         lines.push(format!("a=ptime:{}", self.ptime_ms));
         lines.push(format!("a={}", self.direction.attribute()));
+        if self.rtcp == Rtcp::Muxed {
+            lines.push("a=rtcp-mux".to_owned());
+        }
         lines
     }
 }

@@ -74,7 +74,7 @@ enum Timestamps {
 /// A press that has been told of.
 #[derive(Debug, Clone, Copy)]
 struct Press {
-    /// The report with the highest sequence number.
+    /// The report with the highest sequence number, or of a sender that counts anew.
     latest: Stroke,
     ended: bool,
     /// The time that the key was down, as far as reports show: `span` ticks from `first` on.
@@ -109,7 +109,7 @@ impl Source {
             && !press.is_struck_again(stroke, late, age, at)
         {
             self.timestamps = press.habit(stroke, self.timestamps);
-            press.add(stroke, at);
+            press.add(stroke, late, at);
             return false;
         }
         self.presses.rotate_right(1);
@@ -117,14 +117,14 @@ impl Source {
         true
     }
 
+    /// The press that a report belongs to: one of its very timestamp, before one that it may be a part of.
     fn press_of(&self, stroke: Stroke, late: bool) -> Option<usize> {
-        self.presses.iter().position(|press| {
-            press.is_some_and(|press| {
-                press.latest.digit == stroke.digit
-                    && (press.latest.timestamp == stroke.timestamp
-                        || press.goes_on(stroke, late, self.timestamps))
-            })
-        })
+        let latest = |belongs: &dyn Fn(&Press) -> bool| {
+            let of_digit = |press: &Press| press.latest.digit == stroke.digit && belongs(press);
+            self.presses.iter().position(|press| press.as_ref().is_some_and(of_digit))
+        };
+        latest(&|press| press.latest.timestamp == stroke.timestamp)
+            .or_else(|| latest(&|press| press.goes_on(stroke, late, self.timestamps)))
     }
 }
 
@@ -139,14 +139,14 @@ impl Press {
         }
     }
 
-    fn add(&mut self, stroke: Stroke, at: Duration) {
+    fn add(&mut self, stroke: Stroke, late: bool, at: Duration) {
         let earlier = timestamp_after(self.first, stroke.timestamp).max(0).unsigned_abs();
         self.first = self.first.wrapping_sub(earlier);
         let end = stroke.timestamp.wrapping_sub(self.first).saturating_add(u32::from(stroke.duration));
         self.span = self.span.saturating_add(earlier).max(end);
         self.ended |= stroke.end;
         self.heard_at = at;
-        if sequence_after(stroke.sequence, self.latest.sequence) > 0 {
+        if !late || sequence_after(stroke.sequence, self.latest.sequence) > 0 {
             self.latest = stroke;
         }
     }

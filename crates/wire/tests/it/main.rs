@@ -4,10 +4,12 @@
 
 mod dtmf;
 mod dtmf_info;
+mod fuzz;
 mod g711;
 mod headers;
 mod identity;
 mod reference;
+mod rtcp;
 mod rtp;
 mod sdp;
 mod sip;

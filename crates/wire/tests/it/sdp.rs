@@ -3,8 +3,8 @@ use std::net::IpAddr;
 use aftercall_wire::Codec;
 use aftercall_wire::rtp::PayloadType;
 use aftercall_wire::sdp::{
-    Agreed, BadDescription, DESCRIPTION_BYTES_MAX, Description, Direction, Events, Keys, Local, Seed, Srtp,
-    agreed_from_answer, answer, offer,
+    Agreed, BadDescription, DESCRIPTION_BYTES_MAX, Description, Direction, Events, Keys, Local, Rtcp, Seed,
+    Srtp, agreed_from_answer, answer, offer,
 };
 use proptest::prelude::*;
 
@@ -53,6 +53,27 @@ fn told(agreed: &Agreed) -> String {
 
 fn outcome(offer: &Description, local: &Local<'_>) -> String {
     answer(offer, local).map_or_else(|reason| format!("{reason:?}"), |(_, agreed)| told(&agreed))
+}
+
+#[test]
+fn rtcp_goes_where_the_other_side_wants_it_and_beside_rtp_only_if_offered() {
+    for (attributes, rtcp) in [
+        ("", Rtcp::Above),
+        ("a=rtcp:53020|", Rtcp::Port(53_020)),
+        ("a=rtcp:53020 IN IP4 192.0.2.9|", Rtcp::Port(53_020)),
+        ("a=rtcp:0|", Rtcp::Above),
+        ("a=rtcp:99999|", Rtcp::Above),
+        ("a=rtcp-mux|", Rtcp::Muxed),
+        ("a=rtcp:4000|a=rtcp-mux|", Rtcp::Muxed),
+    ] {
+        let theirs = describe(&format!("m=audio 4000 RTP/AVP 0|{attributes}"));
+        let (text, agreed) = answer(&theirs, &US).unwrap();
+        assert_eq!(agreed.rtcp, rtcp, "{attributes}");
+        assert_eq!(text.contains("a=rtcp-mux\r\n"), rtcp == Rtcp::Muxed, "{attributes}");
+        let settled = agreed_from_answer(&theirs, &US).unwrap();
+        assert_ne!(settled.rtcp, Rtcp::Muxed, "it was not offered: {attributes}");
+    }
+    assert!(!offer(&US).contains("rtcp"));
 }
 
 #[test]

@@ -150,6 +150,7 @@ fn for_media(agreed: &sdp::Agreed) -> media::Agreed {
         ptime: media::Ptime::nearest(agreed.ptime_ms.into()),
         remote: agreed.remote,
         direction: agreed.direction,
+        rtcp: agreed.rtcp,
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use crate::writer::words::{Flag, Session};
 use aftercall_core::{Conversation, Effect, Key, Session as SurveySession, What};
 use aftercall_media::{
-    Agreed, Engine, Event as MediaEvent, Happened, KeyBy, LegHandle, LegId, PlayId, RecordEnd, Recording,
+    Agreed, Engine, Event as MediaEvent, Happened, KeyBy, LegHandle, LegId, PlayId, Quality, RecordEnd,
+    Recording,
 };
 
 use super::call::{Call, CallNumber, Comment, Leg, Media};
@@ -98,9 +99,10 @@ impl Switchboard {
             Happened::Recorded { recording } => self.on_recording(number, recording),
             Happened::RtpSilence => self.fail(number, "rtp_timeout"),
             Happened::FirstPacket { .. } => {}
-            Happened::Closed { stats } => {
+            Happened::Closed { stats, quality } => {
                 self.legs.remove(&event.leg);
-                self.parts.metrics.sip.media_closed(&stats);
+                self.parts.metrics.sip.media_closed(&stats, quality.as_deref());
+                self.measured(number, quality.as_deref());
                 self.on_media_closed(number, event.leg);
             }
         }
@@ -384,6 +386,14 @@ impl Switchboard {
             if let Some(due) = call.due {
                 self.due.remove(&(due, number));
             }
+        }
+    }
+
+    /// Keeps how the caller's media went, where any came.
+    fn measured(&mut self, number: CallNumber, quality: Option<&Quality>) {
+        if let (Some(call), Some(quality)) = (self.calls.get(&number), quality) {
+            let measured = keep::measured(&call.kept, quality, self.parts.clock.now());
+            self.handover.hand_over(measured);
         }
     }
 

@@ -1,7 +1,10 @@
 //! One call's rating: what POST, PUT, GET and DELETE make of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use aftercall_core::TenantId;
+use aftercall_store::{About, Measured, Quality, Session, SessionId, Write};
 use axum::http::Method;
 use serde_json::{Value, json};
 
@@ -106,8 +109,48 @@ async fn the_answer_to_a_new_rating_is_what_is_stored_and_where() {
     for path in ["/cc/csat/call-1", "/api/cc/csat/call-1"] {
         let mut read = server.get(path).await.json();
         assert_eq!(read["id"].take(), id, "{path}");
-        assert_eq!(read, expected, "{path}");
+        assert_eq!(read, with_quality(&expected, Value::Null), "{path}");
     }
+}
+
+/// A rating as it is read: with how its call sounded.
+fn with_quality(rating: &Value, quality: Value) -> Value {
+    let mut rating = rating.clone();
+    rating["quality"] = quality;
+    rating
+}
+
+#[tokio::test]
+async fn a_call_that_had_media_is_read_with_how_it_sounded() {
+    let server = Server::start().await;
+    server.post("/cc/csat/call-1", json!({"score": 5})).await;
+    let session = Arc::new(Session {
+        tenant: TenantId::default(),
+        call: "call-1".parse().unwrap(),
+        id: SessionId::new("s1").unwrap(),
+        about: About::default(),
+    });
+    let quality = Quality {
+        packets_expected: 500,
+        packets_received: 490,
+        packets_lost: 10,
+        packets_late: 2,
+        packets_duplicate: 1,
+        jitter_mean_us: 1_250,
+        jitter_max_us: 9_000,
+        peer_packets_lost: Some(3),
+        peer_jitter_us: Some(4_500),
+        round_trip_us: Some(31_000),
+        mos_hundredths: 423,
+    };
+    let at = server.clock.now();
+    server.store.write(&[Write::Measured(Measured { session, quality, at })]).await.unwrap();
+    let expected = json!({
+        "packets_expected": 500, "packets_received": 490, "packets_lost": 10, "packets_late": 2,
+        "packets_duplicate": 1, "jitter_mean_ms": 1.25, "jitter_max_ms": 9.0, "peer_packets_lost": 3,
+        "peer_jitter_ms": 4.5, "round_trip_ms": 31.0, "mos": 4.23,
+    });
+    assert_eq!(server.get("/cc/csat/call-1").await.json()["quality"], expected);
 }
 
 #[tokio::test]
@@ -141,7 +184,7 @@ async fn put_changes_on_purpose_keeps_what_is_not_named_and_empties_what_is_null
         let now = answer.json();
         let short = json!([now["score"], now["comment"], now["agent_id"], now["queue_id"], now["revision"]]);
         assert_eq!(short, expected, "{body}");
-        assert_eq!(server.get("/cc/csat/call-1").await.json(), now);
+        assert_eq!(server.get("/cc/csat/call-1").await.json(), with_quality(&now, Value::Null));
     }
     let agent = server.get("/cc/csat/agent/a2").await.json();
     assert_eq!((&agent["rating_count"], &agent["average_score"]), (&json!(1), &json!(3.0)));

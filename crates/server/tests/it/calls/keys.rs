@@ -4,10 +4,11 @@ use std::thread;
 use std::time::Duration;
 
 use aftercall::signalling::Transport;
+use serde_json::Value;
 
 use super::pcap::{self, Around};
 use super::sipp::Sipp;
-use crate::server::Site;
+use crate::server::{Server, Site, eventually};
 
 /// When the key is pressed: the question, which is longer, is cut.
 const PRESSED: Duration = Duration::from_secs(2);
@@ -45,6 +46,7 @@ fn each_key_gives_its_score_and_one_row_over_udp_and_tcp() {
                     ] {
                         assert_eq!(rating[field], value, "{field} of {call}");
                     }
+                    sounded_well(server, &call);
                 });
             }
         }
@@ -58,4 +60,14 @@ fn each_key_gives_its_score_and_one_row_over_udp_and_tcp() {
     let ranking = &server.json("/cc/csat/queue/sales-queue")["ranking"];
     assert_eq!((&ranking[0]["agent_id"], &ranking[0]["rating_count"]), (&"agent-001".into(), &10.into()));
     server.stop();
+}
+
+/// What is measured is kept when the media is over, a moment after the rating.
+#[track_caller]
+fn sounded_well(server: &Server, call: &str) {
+    let quality = || Some(server.rating(call)?["quality"].take()).filter(|quality| !quality.is_null());
+    let quality = eventually(&format!("the figures of {call}"), quality);
+    assert!(quality["packets_received"].as_i64().unwrap() > 50, "{call}: {quality}");
+    assert_eq!((&quality["packets_lost"], &quality["round_trip_ms"]), (&0.into(), &Value::Null), "{call}");
+    assert!(quality["mos"].as_f64().unwrap() > 4.0, "{call}: {quality}");
 }

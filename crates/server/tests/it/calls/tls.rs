@@ -14,7 +14,7 @@ use super::sipp::Sipp;
 use super::surveys;
 use crate::server::{PROGRAM, Server, Site, eventually, free_ports};
 
-fn vector(name: &str) -> PathBuf {
+pub(super) fn vector(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/tls").join(name)
 }
 

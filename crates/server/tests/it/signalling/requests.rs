@@ -108,6 +108,48 @@ async fn what_is_no_request_gets_no_answer() {
     assert_eq!(agent.signalling.count(Count::Malformed), 3);
 }
 
+/// Five requests in one stream: what each gets does not depend on where the stream is cut, and an unknown method or a
+/// flaw costs nobody the connection.
+#[tokio::test]
+async fn a_stream_is_read_alike_however_it_is_cut() {
+    let agent = agent(Manner::Silent).await;
+    let expected = ["200 s0", "501 s1", "400 s2", "415 s3", "200 s4"];
+    let ask = |me: &str| -> Vec<u8> {
+        let malformed = request("OPTIONS", "s2", "").replace("CSeq: 1 OPTIONS", "CSeq: 1 BYE");
+        let wrong_body = invite("s3", "").replace("application/sdp", "text/plain");
+        let unknown = request("WHATEVER", "s1", "X: y\n");
+        let requests =
+            [request("OPTIONS", "s0", ""), unknown, malformed, wrong_body, request("OPTIONS", "s4", "")];
+        let bytes = requests.map(|text| {
+            let text = text.replace("{me}", me).replace("{via}", "TCP");
+            let (head, body) = text.split_once("\n\n").unwrap_or((text.trim_end(), ""));
+            let (head, body) = (head.replace('\n', "\r\n"), body.replace('\n', "\r\n"));
+            format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+        });
+        bytes.join(&b"\r\n\r\n"[..])
+    };
+    for piece in [1, 2, 3, 7, 64, 500, usize::MAX] {
+        let mut peer = Peer::tcp(&agent).await;
+        let bytes = ask(&peer.local().to_string());
+        for part in bytes.chunks(piece) {
+            peer.send_bytes(part).await;
+        }
+        let mut heard = Vec::new();
+        while heard.len() < expected.len() {
+            let answer = peer.receive_again().await;
+            assert!(!answer.is_empty(), "the connection closed behind {heard:?}");
+            // The empty lines between the requests are pings, and answered.
+            let answer = answer.trim_start();
+            if answer.is_empty() {
+                continue;
+            }
+            let id = header(answer, "Call-ID").unwrap().strip_suffix("@test").unwrap();
+            heard.push(format!("{} {id}", &answer[8..11]));
+        }
+        assert_eq!(heard, expected, "in pieces of {piece}");
+    }
+}
+
 #[tokio::test]
 async fn a_truncated_request_is_refused_400() {
     let agent = agent(Manner::Silent).await;

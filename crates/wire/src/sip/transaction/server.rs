@@ -74,7 +74,11 @@ impl InviteServer {
     /// waits for none any more, since the peer has hung up.
     pub fn acknowledged(&mut self, now: Duration) {
         match &mut self.state {
-            Invited::Accepted(waiting) => waiting.again = None,
+            Invited::Accepted(waiting) => {
+                waiting.again = None;
+                // It is never sent again, and half a minute is long for a thousand calls a second.
+                waiting.packet = Packet::default();
+            }
             Invited::Completed(_) => {
                 self.state = match self.carriage {
                     Carriage::Datagrams => Invited::Confirmed { until: now + self.timers.t4 },
