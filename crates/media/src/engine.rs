@@ -13,10 +13,12 @@ use crate::event::{Event, LegId, OnKey, PlayId};
 use crate::leg::Pauses;
 use crate::port::{NoPort, Port, PortRange, Ports};
 use crate::record::RecordOrder;
+use crate::secure::{BadKeys, Secure};
 use crate::speaker::Beginning;
 use crate::sys;
 use crate::thread::{Board, COMMANDS_MAX, Command, Given, LEGS_MAX, Sink, Worker};
 use crate::workshop::Workshop;
+use aftercall_wire::sdp::Keys;
 
 /// The most clips of one [`LegHandle::play`]: "you rated", a number and its label, in a few languages.
 pub const CLIPS_MAX: usize = 64;
@@ -79,6 +81,9 @@ pub enum Refused {
     /// The operating system gives no random numbers.
     #[error("the operating system gives no random numbers (getrandom): look at the sandbox it runs in")]
     NoRandom,
+    /// The keys for SRTP are not for one suite.
+    #[error(transparent)]
+    Keys(#[from] BadKeys),
 }
 
 /// A look at the engine, for metrics.
@@ -171,9 +176,17 @@ impl Engine {
     /// # Errors
     /// The port is given back then.
     pub fn open(&self, port: Port, agreed: Agreed) -> Result<LegHandle, Refused> {
+        self.open_secure(port, agreed, None)
+    }
+
+    /// Opens a leg that speaks and hears SRTP, where there are keys.
+    ///
+    /// # Errors
+    /// The port is given back then.
+    pub fn open_secure(&self, port: Port, agreed: Agreed, keys: Option<&Keys>) -> Result<LegHandle, Refused> {
         let legs = |hand: &&Hand| hand.board.legs.load(Ordering::Relaxed);
         let hand = self.shared.workers.iter().min_by_key(legs).ok_or(Refused::Stopped)?;
-        self.open_on(hand, port, agreed)
+        self.open_on(hand, port, agreed, keys)
     }
 
     /// Opens a leg on the thread of another, so that the two can be relayed.
@@ -181,7 +194,7 @@ impl Engine {
     /// # Errors
     /// The port is given back then.
     pub fn open_beside(&self, other: &LegHandle, port: Port, agreed: Agreed) -> Result<LegHandle, Refused> {
-        self.open_on(&other.hand, port, agreed)
+        self.open_on(&other.hand, port, agreed, None)
     }
 
     /// How much there is to do.
@@ -200,18 +213,24 @@ impl Engine {
         })
     }
 
-    fn open_on(&self, hand: &Hand, port: Port, agreed: Agreed) -> Result<LegHandle, Refused> {
+    fn open_on(
+        &self,
+        hand: &Hand,
+        port: Port,
+        agreed: Agreed,
+        keys: Option<&Keys>,
+    ) -> Result<LegHandle, Refused> {
         let ipv6 = port.is_ipv6();
         if !reaches(ipv6, &agreed) {
             return Err(Refused::WrongFamily);
         }
-        let beginning = beginning()?;
+        let (beginning, secure) = (beginning()?, secure(keys)?);
         if hand.board.legs.fetch_add(1, Ordering::Relaxed) >= LEGS_MAX {
             hand.board.legs.fetch_sub(1, Ordering::Relaxed);
             return Err(Refused::Busy);
         }
         let leg = LegId(self.shared.legs_named.fetch_add(1, Ordering::Relaxed));
-        if let Err(refused) = hand.order(Command::Open { leg, port, agreed, beginning }) {
+        if let Err(refused) = hand.order(Command::Open { leg, port, agreed, secure, beginning }) {
             hand.board.legs.fetch_sub(1, Ordering::Relaxed);
             return Err(refused);
         }
@@ -265,6 +284,15 @@ impl LegHandle {
             return Err(Refused::WrongFamily);
         }
         self.hand.order(Command::Update { leg: self.id, agreed })
+    }
+
+    /// Speaks and hears SRTP with these keys from now on; without, plain RTP. Those that the leg has already change
+    /// nothing.
+    ///
+    /// # Errors
+    /// Nothing changes then.
+    pub fn secure(&self, keys: Option<&Keys>) -> Result<(), Refused> {
+        self.hand.order(Command::Secure { leg: self.id, secure: secure(keys)? })
     }
 
     /// Records the caller until a pause, the longest time, or [`record_stop`](Self::record_stop). The beep,
@@ -337,11 +365,16 @@ fn reaches(ipv6: bool, agreed: &Agreed) -> bool {
     ipv6 || agreed.remote.is_none_or(|remote: SocketAddr| remote.is_ipv4())
 }
 
+fn secure(keys: Option<&Keys>) -> Result<Option<Box<Secure>>, Refused> {
+    Ok(keys.map(Secure::new).transpose()?.map(Box::new))
+}
+
 fn beginning() -> Result<Beginning, Refused> {
     let [s0, s1, s2, s3, t0, t1, t2, t3, n0, n1] = sys::random::<10>().map_err(|_| Refused::NoRandom)?;
     Ok(Beginning {
         ssrc: u32::from_be_bytes([s0, s1, s2, s3]),
-        sequence: u16::from_be_bytes([n0, n1]),
+        // In the lower half: whoever loses the first packets of SRTP must not lose count of the turns (RFC 3711, 3.3.1).
+        sequence: u16::from_be_bytes([n0 & 0x7f, n1]),
         timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
     })
 }

@@ -102,6 +102,8 @@ pub struct Stats {
     pub malformed: u64,
     /// RTP packets of others than the peer. Once the peer is settled, the kernel drops these uncounted.
     pub strangers: u64,
+    /// Packets of SRTP that another made or changed, or that came before.
+    pub forged: u64,
     /// Keys told.
     pub keys: u64,
     /// Events dropped because nobody took them: more than [`crate::EVENTS_WAITING_MAX`] were waiting.

@@ -18,6 +18,7 @@ use crate::latch::Latch;
 use crate::reception::{Order, Reception};
 use crate::record::{RecordEnd, RecordOrder, Take};
 use crate::reporter::Reporter;
+use crate::secure::Secure;
 use crate::speaker::{Beginning, PACKET_MAX, Played, Playing, Source, Speaker, Spoken};
 use crate::voice::{Decoder, SAMPLES_MAX};
 use crate::wheel::{Step, TURN_MS, Tick};
@@ -32,6 +33,7 @@ pub const KEYS_WAITING_MAX: usize = 32;
 /// they play.
 pub const EVENTS_WAITING_MAX: usize = 2 * KEYS_WAITING_MAX;
 
+mod secured;
 pub(crate) use reports::ReportWay;
 
 mod reports;
@@ -51,6 +53,8 @@ pub(crate) struct Leg {
     ear: Option<Box<Ear>>,
     recorder: Recorder,
     partner: Option<LegId>,
+    /// Apart: most calls have none.
+    secure: Option<Box<Secure>>,
     /// When something of the peer came last, or when we began to wait for it.
     alive: Duration,
     silence_told: bool,
@@ -131,6 +135,7 @@ impl Leg {
             ear: None,
             recorder: Recorder::Idle,
             partner: None,
+            secure: None,
             alive: now,
             silence_told: false,
             first_told: false,

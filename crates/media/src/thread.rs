@@ -13,6 +13,7 @@ use crate::event::{Event, LegId, OnKey, PlayId};
 use crate::leg::{Leg, Pauses};
 use crate::port::Port;
 use crate::record::{RecordEnd, RecordOrder};
+use crate::secure::Secure;
 use crate::slab::Slab;
 use crate::speaker::{Beginning, PACKET_MAX};
 use crate::sys::{self, BATCH, Datagram, Inbox};
@@ -38,7 +39,8 @@ pub(crate) type Sink = Arc<dyn Fn(Event) -> Result<(), Event> + Send + Sync>;
 
 /// What a thread is asked to do.
 pub(crate) enum Command {
-    Open { leg: LegId, port: Port, agreed: Agreed, beginning: Beginning },
+    Open { leg: LegId, port: Port, agreed: Agreed, secure: Option<Box<Secure>>, beginning: Beginning },
+    Secure { leg: LegId, secure: Option<Box<Secure>> },
     Update { leg: LegId, agreed: Agreed },
     Play { leg: LegId, play: PlayId, clips: Vec<Arc<Clip>>, on_key: OnKey },
     Stop { leg: LegId },
@@ -230,16 +232,18 @@ impl Worker {
     fn obey(&mut self, command: Command) {
         let now = sys::monotonic();
         match command {
-            Command::Open { leg, port, agreed, beginning } => {
+            Command::Open { leg, port, agreed, secure, beginning } => {
                 let tick = self.moment().tick;
                 let agreed = reachable(&port, agreed);
-                let state = Leg::new(agreed, self.given.pauses, beginning, tick, now);
+                let mut state = Leg::new(agreed, self.given.pauses, beginning, tick, now);
+                state.secure(secure);
                 let wheel = &mut self.wheel;
                 self.legs.insert(leg, |place| {
                     let seat = wheel.seat(place, state.step(), tick);
                     Seated { id: leg, leg: state, seat, port: Some(port), connected: None }
                 });
             }
+            Command::Secure { leg, secure } => self.with(leg, |leg, _| leg.secure(secure)),
             Command::Update { leg, agreed } => {
                 if let Some(Seated { leg, port: Some(port), .. }) = self.legs.get_mut(leg) {
                     leg.update(reachable(port, agreed), now);
@@ -354,7 +358,14 @@ impl Seated {
             tools.packets_in += count as u64;
             for index in 0..count {
                 let Datagram { bytes, from: Some(from), stamp } = tools.inbox.get(index) else { continue };
-                let Some(heard) = self.leg.hear(bytes, from, moment.arrival(stamp)) else { continue };
+                // What was too long is counted where it is heard.
+                let opened = match bytes.map(|bytes| self.leg.open(bytes)) {
+                    Some(None) => continue,
+                    opened => opened.flatten(),
+                };
+                let Some(heard) = self.leg.hear(opened.as_deref(), from, moment.arrival(stamp)) else {
+                    continue;
+                };
                 let Some(partner) = self.leg.partner().and_then(|partner| others.get_mut(partner)) else {
                     continue;
                 };
@@ -388,10 +399,10 @@ impl Seated {
     fn send(&mut self, length: usize, tools: &mut Tools) {
         let (Some(port), Some(packet)) = (&self.port, tools.packet.get(..length)) else { return };
         let Some(destination) = self.leg.destination() else { return };
-        let sent: io::Result<usize> = if self.connected == Some(destination) {
-            port.socket().send(packet)
-        } else {
-            port.socket().send_to(packet, destination)
+        let sent: io::Result<usize> = match self.leg.seal(packet) {
+            None => Err(io::ErrorKind::InvalidData.into()),
+            Some(packet) if self.connected == Some(destination) => port.socket().send(&packet),
+            Some(packet) => port.socket().send_to(&packet, destination),
         };
         tools.packets_out += u64::from(sent.is_ok());
         self.leg.sent(length, sent.is_ok());

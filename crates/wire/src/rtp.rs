@@ -63,6 +63,33 @@ impl Header {
         out[4..8].copy_from_slice(&self.timestamp.to_be_bytes());
         out[8..12].copy_from_slice(&self.ssrc.to_be_bytes());
     }
+
+    /// Finds where the payload begins, behind contributing sources and extension: the header and all that follows
+    /// it, padding included. What comes before the payload is in the clear in SRTP, too (RFC 3711, 3.1).
+    ///
+    /// # Errors
+    /// Says why the datagram is not an RTP packet.
+    pub fn read(datagram: &[u8]) -> Result<(Self, &[u8]), Malformed> {
+        let (fixed, rest) = datagram.split_first_chunk::<HEADER_BYTES>().ok_or(Malformed::Truncated)?;
+        let [flags, kind, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] = *fixed;
+        if flags & VERSION_MASK != VERSION_2 {
+            return Err(Malformed::Version);
+        }
+        if rtcp::is_rtcp(datagram) {
+            return Err(Malformed::Rtcp);
+        }
+        let sources = usize::from(flags & CSRC_COUNT) * 4;
+        let rest = rest.get(sources..).ok_or(Malformed::Truncated)?;
+        let rest = if flags & EXTENSION != 0 { after_extension(rest)? } else { rest };
+        let header = Self {
+            payload_type: PayloadType(kind & !MARKER),
+            marker: kind & MARKER != 0,
+            sequence: u16::from_be_bytes([s0, s1]),
+            timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
+            ssrc: u32::from_be_bytes([c0, c1, c2, c3]),
+        };
+        Ok((header, rest))
+    }
 }
 
 /// A packet as it lies in the receive buffer; nothing is copied.
@@ -97,25 +124,9 @@ impl<'a> Packet<'a> {
     /// # Errors
     /// Says why the datagram is not an RTP packet.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, Malformed> {
-        let (fixed, rest) = datagram.split_first_chunk::<HEADER_BYTES>().ok_or(Malformed::Truncated)?;
-        let [flags, kind, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] = *fixed;
-        if flags & VERSION_MASK != VERSION_2 {
-            return Err(Malformed::Version);
-        }
-        if rtcp::is_rtcp(datagram) {
-            return Err(Malformed::Rtcp);
-        }
-        let sources = usize::from(flags & CSRC_COUNT) * 4;
-        let rest = rest.get(sources..).ok_or(Malformed::Truncated)?;
-        let rest = if flags & EXTENSION != 0 { after_extension(rest)? } else { rest };
-        let payload = if flags & PADDING != 0 { before_padding(rest)? } else { rest };
-        let header = Header {
-            payload_type: PayloadType(kind & !MARKER),
-            marker: kind & MARKER != 0,
-            sequence: u16::from_be_bytes([s0, s1]),
-            timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
-            ssrc: u32::from_be_bytes([c0, c1, c2, c3]),
-        };
+        let (header, rest) = Header::read(datagram)?;
+        let padded = datagram.first().is_some_and(|flags| flags & PADDING != 0);
+        let payload = if padded { before_padding(rest)? } else { rest };
         Ok(Self { header, payload })
     }
 }

@@ -1,10 +1,12 @@
 //! Session descriptions (RFC 8866), and agreeing on one audio stream with them (RFC 3264).
 
 mod agree;
+mod crypto;
 mod description;
 mod write;
 
 pub use agree::{Agreed, Events, Local, NoCommon, agreed_from_answer, answer, offer};
+pub use crypto::{Key, Keys, SEED_BYTES, Seed, Srtp, Suite};
 pub use description::{BadDescription, DESCRIPTION_BYTES_MAX, Description};
 
 /// What a session description's Content-Type is.

@@ -35,9 +35,11 @@ impl Leg {
             self.stats.strangers += 1;
             return;
         }
+        let Some(opened) = self.open_report(bytes) else { return };
         let theirs = self.reception.present().map(|stream| stream.ssrc);
         let at = at.max(self.reporter.heard_last());
-        if self.reporter.hear(bytes, self.speaker.ssrc(), theirs, self.agreed.codec.clock_hz(), at).is_err() {
+        if self.reporter.hear(&opened, self.speaker.ssrc(), theirs, self.agreed.codec.clock_hz(), at).is_err()
+        {
             self.stats.malformed += 1;
         } else if self.agreed.rtcp != Rtcp::Muxed {
             self.reporter.answers = Some(from);

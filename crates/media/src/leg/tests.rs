@@ -802,5 +802,6 @@ fn keys_are_heard_while_a_comment_is_recorded_and_the_comment_has_them() {
 
 #[test]
 fn a_leg_stays_small_for_a_thread_visits_thousands() {
-    assert!(size_of::<Leg>() <= 720, "{} bytes", size_of::<Leg>());
+    // Twelve cache lines are 768.
+    assert!(size_of::<Leg>() <= 736, "{} bytes", size_of::<Leg>());
 }

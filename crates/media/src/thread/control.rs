@@ -26,12 +26,12 @@ impl Seated {
         let Some((length, way)) = self.leg.report(moment.tick, moment.now, goodbye, &mut compound) else {
             return;
         };
-        let packet = &compound[..length];
+        let Some(packet) = self.leg.seal_report(&compound[..length]) else { return };
         // A report that cannot be sent is like one that is lost: another follows.
         let sent = match way {
-            ReportWay::WithRtp(to) if self.connected == Some(to) => port.socket().send(packet),
-            ReportWay::WithRtp(to) => port.socket().send_to(packet, to),
-            ReportWay::Apart(to) => port.control().map_or(Ok(0), |control| control.send_to(packet, to)),
+            ReportWay::WithRtp(to) if self.connected == Some(to) => port.socket().send(&packet),
+            ReportWay::WithRtp(to) => port.socket().send_to(&packet, to),
+            ReportWay::Apart(to) => port.control().map_or(Ok(0), |control| control.send_to(&packet, to)),
         };
         tools.packets_out += u64::from(sent.is_ok_and(|bytes| bytes > 0));
     }

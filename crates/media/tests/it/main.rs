@@ -9,3 +9,4 @@ mod odd_streams;
 mod peer;
 mod ports;
 mod reports;
+mod srtp;

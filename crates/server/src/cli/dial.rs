@@ -65,6 +65,10 @@ pub(super) struct DialCommand {
     #[arg(long, value_parser = codec)]
     codec: Option<&'static [Codec]>,
 
+    /// Offer encrypted media (SRTP), and nothing else
+    #[arg(long)]
+    srtp: bool,
+
     /// Who calls: the user part of our address
     #[arg(long, value_name = "USER", default_value = "dial")]
     from: String,
@@ -123,6 +127,7 @@ impl DialCommand {
             script: self.press,
             keys_by,
             codecs: self.codec.unwrap_or(&Codec::ALL),
+            srtp: self.srtp,
             // Of two of one name the first counts.
             headers: self.header.into_iter().chain(self.uri.headers).collect(),
             from_user: self.from,

@@ -22,7 +22,7 @@ mod values;
 pub use clean::CleanIds;
 pub use http::Http;
 pub use route::{AfterCall, Match, Queue, Route, Seen};
-pub use sip::{Peer, PeerAuth, Ports, Rtp, Sip, SipListen, SipTls, Transport};
+pub use sip::{Peer, PeerAuth, Ports, Rtp, Sip, SipListen, SipTls, Srtp, Transport};
 
 use crate::fields::{Fields, parsed, text};
 use crate::secret::Secret;

@@ -28,6 +28,8 @@ pub struct Sip {
     pub tls: Option<SipTls>,
     /// What it speaks. An answer follows the caller's order, an offer of ours this one.
     pub codecs: Arc<[Codec]>,
+    /// Whether media is encrypted.
+    pub srtp: Srtp,
     /// Whether anyone may call.
     pub open: bool,
     /// Who may call.
@@ -71,6 +73,32 @@ pub enum Transport {
     Tcp,
     /// A stream that nobody else can read.
     Tls,
+}
+
+/// Where media is encrypted (SRTP). Its keys are in the signalling, so that they are as secret as that is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Srtp {
+    /// Nowhere.
+    Off,
+    /// Where the caller offers it over TLS.
+    Tls,
+    /// The same, and over TLS nothing else is taken.
+    Required,
+    /// Wherever the caller offers it.
+    Any,
+}
+
+impl FromStr for Srtp {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self::Off),
+            "tls" => Ok(Self::Tls),
+            "required" => Ok(Self::Required),
+            "any" => Ok(Self::Any),
+            _ => Err(format!("is `{text}`, which is none of `tls`, `required`, `any` and `off`")),
+        }
+    }
 }
 
 impl FromStr for SipListen {
@@ -140,6 +168,7 @@ impl Sip {
         if let Some(codecs) = &codecs {
             refuse_unusable(fields, codecs);
         }
+        let srtp = fields.required("srtp", parsed::<Srtp>);
         let open = fields.required("open", flag);
         let peers = fields.tables("peers", Peer::read);
         if let Some(peers) = &peers {
@@ -155,6 +184,7 @@ impl Sip {
             external_ip: external_ip?,
             tls: tls?,
             codecs: codecs?.into(),
+            srtp: srtp?,
             open: open?,
             peers: peers?,
             headers: headers?,

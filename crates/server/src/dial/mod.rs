@@ -1,6 +1,7 @@
 //! `aftercall dial`: a real telephone that calls, waits for the prompt, presses keys and measures.
 
 mod ear;
+mod line;
 mod memory;
 mod mouth;
 mod report;
@@ -16,7 +17,7 @@ use crate::tls;
 use aftercall_wire::codec::Codec;
 use aftercall_wire::digit::Digit;
 use aftercall_wire::rtp::Packet;
-use aftercall_wire::sdp::{self, Agreed, Description, Direction};
+use aftercall_wire::sdp::{self, Agreed, Description, Direction, SEED_BYTES, Seed, Srtp};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
@@ -29,6 +30,7 @@ use crate::signalling::{
     Target, Timers, Transport, local_ip_facing,
 };
 use ear::{Ear, STILL_ON_ITS_WAY};
+use line::Line;
 use mouth::Mouth;
 use report::ms;
 
@@ -73,6 +75,8 @@ pub struct Options {
     pub keys_by: KeysBy,
     /// What is offered, best first.
     pub codecs: &'static [Codec],
+    /// Offers SRTP, and nothing else.
+    pub srtp: bool,
     /// More headers, such as `X-Call-Id`.
     pub headers: Vec<(String, String)>,
     /// The user part of our address.
@@ -96,7 +100,7 @@ pub async fn dial(options: Options, clock: Clock) -> Result<Report, String> {
     let socket = UdpSocket::bind((ip, 0)).await.map_err(|error| format!("no port for RTP: {error}"))?;
     let port = socket.local_addr().map_err(|error| error.to_string())?.port();
     let (signalling, events) = start(ip, security(transport, options.ca.as_deref())?, &clock).await?;
-    let offer = described(ip, port, &options);
+    let offer = described(ip, port, &options).map_err(|error| format!("no key for SRTP: {error}"))?;
     let call = signalling
         .dial(Dial {
             target: options.target.clone(),
@@ -164,6 +168,7 @@ struct Answered {
     at: Duration,
     agreed: Agreed,
     mouth: Mouth,
+    line: Line,
 }
 
 impl Phone {
@@ -202,23 +207,27 @@ impl Phone {
         self.report.set_up_ms = Some(ms(now - self.began));
         let answer = sdp.and_then(|sdp| Description::parse(sdp).ok());
         let agreed = answer.and_then(|answer| sdp::agreed_from_answer(&answer, &self.offer).ok());
-        let Some(agreed) = agreed else {
+        let line = agreed.and_then(|agreed| Some((agreed, Line::new(agreed.srtp.as_ref()).ok()?)));
+        let Some((agreed, line)) = line else {
             return self.give_up("the answer's SDP accepts nothing that was offered");
         };
         let events = agreed
             .events
             .map_or_else(String::new, |events| format!(", telephone-event {}", events.send.number()));
-        self.report.codec = Some(format!("{}{events}", agreed.codec.name()));
+        let srtp =
+            agreed.srtp.map_or_else(String::new, |keys| format!(", SRTP {}", keys.ours.suite().name()));
+        self.report.codec = Some(format!("{}{events}{srtp}", agreed.codec.name()));
         // The call's number and the moment make a source id that no other stream here has.
         let ssrc = u32::try_from(now.as_nanos() & 0xffff_ffff).unwrap_or_default();
         let mouth = Mouth::new(agreed.codec, agreed.send, agreed.events, agreed.ptime_ms, ssrc);
-        self.answered = Some(Answered { at: now, agreed, mouth });
+        self.answered = Some(Answered { at: now, agreed, mouth, line });
     }
 
     fn on_datagram(&mut self, datagram: &[u8]) {
         let now = self.clock.elapsed();
-        if let Some(answered) = &self.answered
-            && let Ok(packet) = Packet::parse(datagram)
+        if let Some(answered) = &mut self.answered
+            && let Some(datagram) = answered.line.receive(datagram)
+            && let Ok(packet) = Packet::parse(&datagram)
             && packet.header.payload_type == answered.agreed.receive
         {
             self.ear.hear(answered.agreed.codec, packet.payload, now);
@@ -239,8 +248,8 @@ impl Phone {
         }
         self.next(now);
         let Some(answered) = &mut self.answered else { return };
-        if let Some(remote) = answered.agreed.remote {
-            let packet = answered.mouth.packet();
+        let packet = answered.mouth.packet();
+        if let (Some(remote), Some(packet)) = (answered.agreed.remote, answered.line.send(packet)) {
             // A refused datagram shows in what is heard, or not.
             self.socket.send_to(&packet, remote).await.ok();
         }
@@ -388,7 +397,7 @@ fn hint(status: u16) -> &'static str {
         401 | 407 => ": give --user and --password",
         403 => ": this address is not among its peers",
         404 => ": there is no such survey",
-        488 => ": it found no codec in common",
+        488 => ": it found no codec in common, or is of another mind about SRTP (its [sip] srtp, our --srtp)",
         503 => ": it has too much to do, or is shutting down",
         603 => ": surveys are switched off for this queue, or for this call",
         _ => "",
@@ -454,8 +463,10 @@ async fn resolve(target: &Target, transport: Transport) -> Result<SocketAddr, St
 }
 
 /// What the phone offers. One that sends tones has no telephone events: with them agreed on, tones wait.
-fn described(address: IpAddr, port: u16, options: &Options) -> sdp::Local<'static> {
-    sdp::Local {
+fn described(address: IpAddr, port: u16, options: &Options) -> Result<sdp::Local<'static>, getrandom::Error> {
+    let mut random = [0; SEED_BYTES];
+    getrandom::fill(&mut random)?;
+    Ok(sdp::Local {
         address,
         port,
         session_id: u64::from(port),
@@ -464,5 +475,6 @@ fn described(address: IpAddr, port: u16, options: &Options) -> sdp::Local<'stati
         events: options.keys_by != KeysBy::Inband,
         ptime_ms: sdp::PTIME_MS_DEFAULT,
         direction: Direction::SendRecv,
-    }
+        srtp: if options.srtp { Srtp::Required(Seed::new(random)) } else { Srtp::Off },
+    })
 }

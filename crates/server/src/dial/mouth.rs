@@ -60,7 +60,8 @@ impl Mouth {
         let next = Header {
             payload_type: audio,
             marker: true,
-            sequence: u16::from_be_bytes([a, c]),
+            // In the lower half (RFC 3711, 3.3.1).
+            sequence: u16::from_be_bytes([a & 0x7f, c]),
             timestamp: u32::from_be_bytes([d, b, a, c]),
             ssrc,
         };

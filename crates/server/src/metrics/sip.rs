@@ -19,6 +19,8 @@ pub struct SipMetrics {
     pub calls: Gauge,
     /// Calls not asked, by a rule.
     pub suppressed: Counter,
+    /// Calls whose media was encrypted when it began.
+    pub secure: Counter,
     /// Calls answered with something other than 200.
     pub refused: Counter,
     /// Sessions by how they ended.
@@ -29,6 +31,7 @@ pub struct SipMetrics {
     lost: Counter,
     malformed: Counter,
     strangers: Counter,
+    forged: Counter,
     /// Calls by their estimated opinion score.
     opinions: [Counter; OPINIONS_HUNDREDTHS.len() + 1],
     /// The sum of the scores, in hundredths.
@@ -77,6 +80,7 @@ impl SipMetrics {
         self.lost.add(stats.arrived.lost);
         self.malformed.add(stats.malformed);
         self.strangers.add(stats.strangers);
+        self.forged.add(stats.forged);
     }
 
     fn sounded(&self, quality: &Quality) {
@@ -137,6 +141,12 @@ impl SipMetrics {
             ),
             ("aftercall_rtp_malformed_total", "Datagrams on media ports that are no RTP.", &self.malformed),
             ("aftercall_rtp_strangers_total", "RTP packets from others than the caller.", &self.strangers),
+            ("aftercall_srtp_calls_total", "Calls whose media was encrypted.", &self.secure),
+            (
+                "aftercall_srtp_forged_total",
+                "SRTP packets that the caller did not send, or sent before.",
+                &self.forged,
+            ),
         ] {
             page.counter(name, help, counter);
         }

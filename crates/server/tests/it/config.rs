@@ -59,6 +59,10 @@ const FAULTS: &[(&str, &str)] = &[
         "site/aftercall.toml:2:19: `codecs` is `g729`, which is not a codec spoken here: pcmu, pcma, g722 or opus",
     ),
     ("[sip]\ncodecs = [\"PCMU\", \"pcmu\"]\n", "site/aftercall.toml:2:19: `codecs` has `pcmu` twice"),
+    (
+        "[sip]\nsrtp = \"yes\"\n",
+        "site/aftercall.toml:2:1: `srtp` is `yes`, which is none of `tls`, `required`, `any` and `off`",
+    ),
     ("[sip]\ncodecs = []\n", "site/aftercall.toml:2:1: `codecs` is empty: no call could be taken"),
     (
         "[rtp]\ninband_after_seconds = -1\n",

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::crypto::{Keys, OFFERED_TAG, Srtp, Suite};
 use super::description::{Description, Format, Stream, ptime_ms};
 use super::{Direction, Rtcp, write};
 use crate::codec::Codec;
@@ -26,6 +27,8 @@ pub struct Local<'a> {
     pub ptime_ms: u8,
     /// What we are ready to do; `SendRecv` unless we hold the call.
     pub direction: Direction,
+    /// Whether media is encrypted.
+    pub srtp: Srtp,
 }
 
 /// What both sides have agreed on.
@@ -46,6 +49,8 @@ pub struct Agreed {
     pub ptime_ms: u8,
     /// Which way media flows, seen from us.
     pub direction: Direction,
+    /// What media is encrypted with; `None` is plain RTP.
+    pub srtp: Option<Keys>,
     /// Where RTCP goes.
     pub rtcp: Rtcp,
 }
@@ -68,9 +73,13 @@ pub enum NoCommon {
     /// No audio stream is offered, or only ones with port 0.
     #[error("no audio stream")]
     Audio,
-    /// Audio only by a transport that we do not speak, such as SRTP.
-    #[error("no audio stream by plain RTP")]
+    /// Audio only by a transport that we do not take: another than RTP, or SRTP where we do not, or not SRTP
+    /// where we take nothing else.
+    #[error("no audio stream by a transport that is taken")]
     Transport,
+    /// SRTP, and no key in the description that we could use (RFC 4568).
+    #[error("no key for SRTP that can be used")]
+    Keys,
     /// No codec that we speak.
     #[error("no codec in common")]
     Codec,
@@ -80,7 +89,8 @@ pub enum NoCommon {
 }
 
 /// Answers an offer: the first audio stream that suits is accepted, with one codec and, if offered,
-/// telephone events; every other stream is refused with port 0.
+/// telephone events; every other stream is refused with port 0. Of the
+/// keys for SRTP, the first that suits is taken.
 ///
 /// # Errors
 /// When no stream suits.
@@ -102,6 +112,9 @@ pub fn offer(local: &Local<'_>) -> String {
 pub fn agreed_from_answer(answer: &Description, local: &Local<'_>) -> Result<Agreed, NoCommon> {
     let (_, mut agreed) = first_that_suits(answer, local)?;
     agreed.receive = agreed.codec.payload_type();
+    if agreed.srtp.is_some_and(|keys| (keys.tag, keys.theirs.suite()) != (OFFERED_TAG, Suite::OFFERED)) {
+        return Err(NoCommon::Keys);
+    }
     // We have not offered it, so it cannot be accepted (RFC 5761, 5.1.1).
     if agreed.rtcp == Rtcp::Muxed {
         agreed.rtcp = Rtcp::Above;
@@ -141,10 +154,7 @@ impl Stream {
         if !self.media.eq_ignore_ascii_case("audio") || self.port == 0 {
             return Err(NoCommon::Audio);
         }
-        // AVPF allows RTCP feedback, and demands none that was not agreed on (RFC 4585, 4).
-        if !["RTP/AVP", "RTP/AVPF"].iter().any(|plain| plain.eq_ignore_ascii_case(&self.transport)) {
-            return Err(NoCommon::Transport);
-        }
+        let srtp = self.keys(&local.srtp)?;
         let (codec, payload_type) = self.best_codec(local).ok_or(NoCommon::Codec)?;
         if self.address.is_some_and(|theirs| theirs.is_ipv4() != local.address.is_ipv4()) {
             return Err(NoCommon::IpVersion);
@@ -157,8 +167,25 @@ impl Stream {
             events: self.events_for(codec).filter(|_| local.events),
             ptime_ms: codec.ptime_ms(self.ptime_ms),
             direction: self.direction.reversed().and(local.direction),
+            srtp,
             rtcp: self.rtcp,
         })
+    }
+
+    /// What the stream is encrypted with, in a way that we take. Keys beside plain RTP, which some telephones
+    /// offer, change nothing about it.
+    fn keys(&self, ours: &Srtp) -> Result<Option<Keys>, NoCommon> {
+        // AVPF allows RTCP feedback, and demands none that was not agreed on (RFC 4585, 4).
+        let by = |profiles: [&str; 2]| profiles.iter().any(|name| name.eq_ignore_ascii_case(&self.transport));
+        match ours {
+            Srtp::Off | Srtp::Taken(_) if by(["RTP/AVP", "RTP/AVPF"]) => Ok(None),
+            Srtp::Taken(seed) | Srtp::Required(seed) if by(["RTP/SAVP", "RTP/SAVPF"]) => {
+                let chosen = self.crypto.first().ok_or(NoCommon::Keys)?;
+                let ours = seed.key(chosen.key.suite());
+                Ok(Some(Keys { tag: chosen.tag, ours, theirs: chosen.key }))
+            }
+            _ => Err(NoCommon::Transport),
+        }
     }
 
     fn best_codec(&self, local: &Local<'_>) -> Option<(Codec, PayloadType)> {

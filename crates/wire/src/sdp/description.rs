@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use sdp_types::{Attribute, Connection, Media, Session};
 
+use super::crypto::Crypto;
 use super::{Direction, PTIME_MS_DEFAULT, PTIME_MS_MAX, PTIME_MS_MIN, Rtcp};
 use crate::codec::Codec;
 use crate::rtp::PayloadType;
@@ -16,6 +17,9 @@ const STREAMS_MAX: usize = 16;
 
 /// The formats looked at in one stream. A desk phone lists ten, a browser thirty.
 const FORMATS_MAX: usize = 64;
+
+/// The keys looked at in one stream. A PBX that has every suite lists eight.
+const KEYS_MAX: usize = 16;
 
 /// The clock where none is given (RFC 4733, 7.1.1): telephony's.
 const CLOCK_HZ_DEFAULT: u32 = 8000;
@@ -56,6 +60,8 @@ pub(super) struct Stream {
     pub(super) formats: Vec<Format>,
     pub(super) direction: Direction,
     pub(super) ptime_ms: u8,
+    /// The keys for SRTP that we could use, best first.
+    pub(super) crypto: Vec<Crypto>,
     pub(super) rtcp: Rtcp,
 }
 
@@ -101,6 +107,7 @@ impl Stream {
             formats: formats_of(media),
             direction: if held { direction.and(Direction::SendOnly) } else { direction },
             ptime_ms: ptime_ms(number(media, "ptime"), number(media, "maxptime")),
+            crypto: crypto_of(media),
             rtcp: rtcp_of(media),
         }
     }
@@ -145,6 +152,10 @@ fn number(media: &Media, name: &str) -> Option<u32> {
     let value = media.get_first_attribute_value(name).flatten()?.trim();
     let digits = value.split(|c: char| !c.is_ascii_digit()).next()?;
     digits.parse().ok().filter(|number| *number > 0)
+}
+
+fn crypto_of(media: &Media) -> Vec<Crypto> {
+    media.get_attribute_values("crypto").flatten().take(KEYS_MAX).filter_map(Crypto::read).collect()
 }
 
 fn rtcp_of(media: &Media) -> Rtcp {

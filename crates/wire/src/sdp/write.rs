@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::agree::{Agreed, Local};
+use super::crypto::{Crypto, OFFERED_TAG, Srtp, Suite};
 use super::description::Description;
 use super::{Direction, Rtcp};
 use crate::codec::Codec;
@@ -16,16 +17,24 @@ struct Audio<'a> {
     events: Vec<(u32, PayloadType)>,
     ptime_ms: u8,
     direction: Direction,
+    crypto: Option<Crypto>,
     rtcp: Rtcp,
 }
 
 pub(super) fn offer(local: &Local<'_>, events: Vec<(u32, PayloadType)>) -> String {
+    let (transport, crypto) = match &local.srtp {
+        Srtp::Off | Srtp::Taken(_) => ("RTP/AVP", None),
+        Srtp::Required(seed) => {
+            ("RTP/SAVP", Some(Crypto { tag: OFFERED_TAG, key: seed.key(Suite::OFFERED) }))
+        }
+    };
     let audio = Audio {
-        transport: "RTP/AVP",
+        transport,
         codecs: local.codecs.iter().map(|codec| (*codec, codec.payload_type())).collect(),
         events,
         ptime_ms: local.ptime_within_bounds(),
         direction: local.direction,
+        crypto,
         rtcp: Rtcp::Above,
     };
     text(session(local, (0, 0)).chain(audio.lines(local.port)))
@@ -42,6 +51,7 @@ pub(super) fn answer(offer: &Description, accepted: usize, local: &Local<'_>, ag
             events: agreed.events.iter().map(|events| (events.clock_hz, events.receive)).collect(),
             ptime_ms: agreed.ptime_ms,
             direction: agreed.direction,
+            crypto: agreed.srtp.map(|keys| Crypto { tag: keys.tag, key: keys.ours }),
             rtcp: agreed.rtcp,
         };
         audio.lines(local.port)
@@ -80,6 +90,7 @@ impl Audio<'_> {
             lines.push(format!("a=rtpmap:{} telephone-event/{clock_hz}", n.number()));
             lines.push(format!("a=fmtp:{} 0-15", n.number()));
         }
+        lines.extend(self.crypto.iter().map(Crypto::line));
         lines.push(format!("a=ptime:{}", self.ptime_ms));
         lines.push(format!("a={}", self.direction.attribute()));
         if self.rtcp == Rtcp::Muxed {

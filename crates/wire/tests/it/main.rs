@@ -13,4 +13,5 @@ mod rtcp;
 mod rtp;
 mod sdp;
 mod sip;
+mod srtp;
 mod telephone_event;

@@ -3,8 +3,8 @@ use std::net::IpAddr;
 use aftercall_wire::Codec;
 use aftercall_wire::rtp::PayloadType;
 use aftercall_wire::sdp::{
-    Agreed, BadDescription, DESCRIPTION_BYTES_MAX, Description, Direction, Events, Local, Rtcp,
-    agreed_from_answer, answer, offer,
+    Agreed, BadDescription, DESCRIPTION_BYTES_MAX, Description, Direction, Events, Keys, Local, Rtcp, Seed,
+    Srtp, agreed_from_answer, answer, offer,
 };
 use proptest::prelude::*;
 
@@ -19,6 +19,7 @@ const US: Local<'_> = Local {
     events: true,
     ptime_ms: 20,
     direction: Direction::SendRecv,
+    srtp: Srtp::Off,
 };
 
 /// A description from its media part: lines separated by `|`, a session with an address before them.
@@ -366,18 +367,27 @@ prop_compose! {
         direction in prop::sample::select(vec![
             Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive,
         ]),
+        srtp in any_srtp(),
     ) -> Local<'static> {
-        Local { address, port, session_id, version, codecs, events: true, ptime_ms, direction }
+        Local { address, port, session_id, version, codecs, events: true, ptime_ms, direction, srtp }
     }
+}
+
+fn any_srtp() -> impl Strategy<Value = Srtp> {
+    (0..3_usize, any::<[u8; 4]>()).prop_map(|(choice, random)| {
+        let seed = Seed::new(std::array::from_fn(|at| random[at % 4].wrapping_add(at as u8)));
+        [Srtp::Off, Srtp::Taken(seed), Srtp::Required(seed)][choice]
+    })
 }
 
 /// Lines that look like a description, mostly.
 fn any_body() -> impl Strategy<Value = Vec<u8>> {
     let line = prop_oneof![
-        "m=(audio|video|image) (0|[1-9][0-9]{0,3})(/[0-9])? (RTP/AVP|RTP/AVPF|RTP/SAVP|udptl)( (0|8|9|18|96|101|[0-9]{1,3})){0,5}",
+        "m=(audio|video|image) (0|[1-9][0-9]{0,3})(/[0-9])? (RTP/AVP|RTP/AVPF|RTP/SAVPF?|udptl)( (0|8|9|18|96|101|[0-9]{1,3})){0,5}",
         "a=rtpmap:(0|8|9|96|101|[0-9]{1,3}) (PCMU|PCMA|G722|telephone-event|opus)/(8000|48000|0|x)(/[12])?",
         "c=IN IP[46] (192\\.0\\.2\\.1|0\\.0\\.0\\.0|::|2001:db8::1|pbx|224\\.0\\.0\\.1/127)",
         "a=(sendrecv|sendonly|recvonly|inactive|(max)?ptime:[0-9]{0,11})",
+        "a=crypto:[0-9]{1,2} AES_CM_128_HMAC_SHA1_(80|32) inline:[A-Za-z0-9+/]{40}([|](2\\^20|1:4))?( WSH=64)?",
         "[b-z]=.{0,20}",
         Just("m=audio 4000 RTP/AVP 8 0 101".to_owned()),
         "t=[0-9]{1,21} [0-9]{1,21}",
@@ -401,6 +411,12 @@ proptest! {
         prop_assert!(local.codecs.contains(&agreed.codec));
         prop_assert!(agreed.ptime_ms % 10 == 0 && (10..=60).contains(&agreed.ptime_ms));
         prop_assert!(agreed.remote.is_none_or(|to| to.is_ipv4() == local.address.is_ipv4() && to.port() > 0));
+        if let Some(Keys { tag, ours, theirs }) = agreed.srtp {
+            prop_assert!(local.srtp != Srtp::Off && ours.suite() == theirs.suite());
+            prop_assert_eq!(text.matches(&format!("a=crypto:{tag} {} inline:", ours.suite().name())).count(), 1);
+        } else {
+            prop_assert!(!matches!(local.srtp, Srtp::Required(_)) && !text.contains("a=crypto"));
+        }
         let strict = sdp_types::Session::parse(text.as_bytes()).expect("our own text follows RFC 8866");
         prop_assert_eq!(strict.medias.iter().filter(|media| media.port != 0).count(), 1);
     }
@@ -412,14 +428,20 @@ proptest! {
         let offered = Description::parse(offer(&phone).as_bytes()).unwrap();
         let common = phone.codecs.iter().find(|codec| server.codecs.contains(codec));
         let Ok((text, agreed)) = answer(&offered, &server) else {
-            prop_assert_eq!(common, None);
+            let apart = match (phone.srtp, server.srtp) {
+                (Srtp::Required(_), ours) => ours == Srtp::Off,
+                (Srtp::Off | Srtp::Taken(_), ours) => matches!(ours, Srtp::Required(_)),
+            };
+            prop_assert!(apart || common.is_none());
             return Ok(());
         };
         let settled = agreed_from_answer(&Description::parse(text.as_bytes()).unwrap(), &phone).unwrap();
         prop_assert_eq!(Some(&agreed.codec), common);
         prop_assert_eq!(settled.remote, Some((server.address, server.port).into()));
         prop_assert_eq!(agreed.remote, Some((phone.address, phone.port).into()));
-        let from_here = Agreed { remote: agreed.remote, direction: agreed.direction, ..settled };
+        prop_assert_eq!(agreed.srtp.is_some(), matches!(phone.srtp, Srtp::Required(_)));
+        let srtp = settled.srtp.map(|keys| Keys { ours: keys.theirs, theirs: keys.ours, ..keys });
+        let from_here = Agreed { remote: agreed.remote, direction: agreed.direction, srtp, ..settled };
         prop_assert_eq!(from_here, agreed);
         prop_assert_eq!(settled.direction, agreed.direction.reversed());
     }

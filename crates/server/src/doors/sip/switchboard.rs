@@ -194,14 +194,14 @@ impl Switchboard {
     /// Agrees on media and answers 200.
     fn answer(&mut self, dialog: CallKey, request: &InviteRequest) -> Result<Leg, Unanswered> {
         let port = self.media.reserve_port().map_err(|_| Unanswered::Busy)?;
-        let codecs = Arc::clone(&self.parts.config.sip.codecs);
-        let mut local = Local::new(request.local_ip, port.number(), dialog, codecs);
+        let sip = &self.parts.config.sip;
+        let mut local = Local::new(request, port.number(), dialog, sip).map_err(|_| Unanswered::Busy)?;
         let (sdp, agreed) = match &request.sdp {
             Some(offer) => {
                 let (sdp, agreed) = negotiate::answer(offer, &mut local).map_err(|_| Unanswered::NoCommon)?;
                 (sdp, Some(agreed))
             }
-            None => (negotiate::offer(&mut local), None),
+            None => (negotiate::offer(&mut local).map_err(|_| Unanswered::NoCommon)?, None),
         };
         self.signalling.accept(dialog, sdp).map_err(|_| Unanswered::Busy)?;
         Ok(Leg { dialog, local, media: Media::Reserved { port, agreed }, peer: request.source })
@@ -239,7 +239,7 @@ impl Switchboard {
     fn on_ack(&mut self, number: CallNumber, dialog: CallKey, sdp: Option<&[u8]>) {
         let media = &self.media;
         let Some(leg) = self.calls.get_mut(&number).and_then(|call| call.leg_mut(dialog)) else { return };
-        let answered = sdp.map(|sdp| negotiate::answered(sdp, &leg.local));
+        let answered = sdp.map(|sdp| negotiate::answered(sdp, &mut leg.local));
         let (port, agreed) = match std::mem::replace(&mut leg.media, Media::Closed) {
             Media::Reserved { port, agreed } => (port, agreed.or_else(|| answered?.ok())),
             other => {
@@ -251,9 +251,10 @@ impl Switchboard {
             }
         };
         let Some(agreed) = agreed else { return self.fail(number, "no_codec") };
-        match media.open(port, agreed) {
+        match media.open_secure(port, agreed, leg.local.keys()) {
             Ok(handle) => {
                 self.legs.insert(handle.id(), number);
+                self.parts.metrics.sip.secure.add(leg.local.keys().is_some().into());
                 leg.media = Media::Open { leg: handle, agreed };
                 self.converse(number, Conversation::start);
             }
@@ -269,8 +270,8 @@ impl Switchboard {
         let signalling = self.signalling.clone();
         let Some(leg) = self.calls.get_mut(&number).and_then(|call| call.leg_mut(dialog)) else { return };
         let Some(offer) = sdp else {
-            let again = negotiate::offer(&mut leg.local);
-            return log_untaken(signalling.answer_reinvite(dialog, Ok(again)));
+            let again = negotiate::offer(&mut leg.local).map_err(|_| 488);
+            return log_untaken(signalling.answer_reinvite(dialog, again));
         };
         let Ok((answer, now_agreed)) = negotiate::answer(offer, &mut leg.local) else {
             return log_untaken(signalling.answer_reinvite(dialog, Err(488)));
@@ -284,7 +285,8 @@ impl Switchboard {
         let Some(leg) = self.calls.get_mut(&number).and_then(|call| call.leg_mut(dialog)) else { return };
         let Media::Open { leg: handle, agreed } = &mut leg.media else { return };
         let before = std::mem::replace(agreed, now_agreed);
-        if let Err(refused) = handle.update(now_agreed) {
+        let taken = handle.secure(leg.local.keys()).and_then(|()| handle.update(now_agreed));
+        if let Err(refused) = taken {
             tracing::warn!(%refused, "a call's media could not be changed");
         }
         if let Some(call) = self.calls.get_mut(&number) {

@@ -18,6 +18,7 @@ mod pcap;
 mod privacy;
 mod rtp;
 mod sipp;
+mod srtp;
 mod steps;
 mod surveys;
 mod tls;

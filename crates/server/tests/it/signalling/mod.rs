@@ -4,7 +4,7 @@
 mod calls;
 mod clients;
 mod dialling;
-mod harness;
+pub(crate) mod harness;
 mod logs;
 mod peer;
 mod requests;
