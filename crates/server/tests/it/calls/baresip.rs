@@ -69,7 +69,7 @@ fn is_heard(site: &Site, server: &Server, account: &str, to: &str) {
 }
 
 #[test]
-fn a_telephone_of_others_is_heard_over_each_transport_and_in_each_codec() {
+fn a_telephone_of_others_is_heard_over_each_transport_in_each_codec_and_in_secret() {
     let site = surveys::site().tls("{ cert = \"sip.pem\", key = \"sip.key\" }");
     for (from, to) in [("localhost.pem", "sip.pem"), ("localhost.key", "sip.key")] {
         fs::copy(vector(from), site.folder().join(to)).unwrap();
@@ -80,8 +80,10 @@ fn a_telephone_of_others_is_heard_over_each_transport_and_in_each_codec() {
         ("audio_codecs=pcma/8000/1", format!("sip:csat-survey@{udp}")),
         ("audio_codecs=g722/16000/1", format!("sip:csat-survey@{tcp};transport=tcp")),
         ("audio_codecs=opus/48000/2", format!("sip:csat-survey@{tls};transport=tls")),
+        ("audio_codecs=pcmu/8000/1;mediaenc=srtp-mand", format!("sip:csat-survey@{tls};transport=tls")),
     ] {
         is_heard(&site, &server, account, &to);
     }
+    assert_eq!(server.metric("aftercall_srtp_calls_total"), 1, "one of them in secret");
     server.stop();
 }
