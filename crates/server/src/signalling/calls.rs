@@ -366,9 +366,15 @@ impl Calls {
         }
     }
 
-    /// Hangs up without waiting for the answer.
+    /// Hangs up without waiting for the answer, and says why (RFC 3326; RFC 4028, section 10).
     pub(super) fn hang_up(&mut self, call: CallKey, ending: Ending) {
-        self.send_bye(call, None, Then::Nothing);
+        let reason = match ending {
+            Ending::Expired => Some("SIP;cause=408;text=\"Session Expired\""),
+            Ending::NoAck => Some("SIP;cause=408;text=\"No ACK\""),
+            Ending::Replaced => Some("SIP;cause=200;text=\"Replaced\""),
+            _ => None,
+        };
+        self.send_bye(call, reason, Then::Nothing);
         self.finish(call, ending);
     }
 }

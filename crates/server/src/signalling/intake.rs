@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 
 use aftercall_wire::sip::{Asked, Flaw, Headers, Method, Request, TransactionId};
 
+use tracing::debug;
+
 use super::body::{self, Body};
 use super::calls::{Calls, InviteId, Stage};
 use super::flow::Flow;
@@ -100,6 +102,7 @@ impl Calls {
         let tag = dialog.map(|dialog| dialog.key.local_tag.clone());
         self.answer_forgetfully(incoming, Reply::new(200), tag.as_deref());
         if let Some(call) = call.filter(|_| self.layer.is_unanswered(invite)) {
+            debug!(%call, reason = ?message::reason(&incoming.request.headers), "the peer gives up");
             self.caller_gave_up(call, invite);
         }
     }

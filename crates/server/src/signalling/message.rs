@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use aftercall_wire::sip::{COOKIE, Headers, listed, param};
+use aftercall_wire::sip::{COOKIE, Headers, is_token, listed, param};
 
 use super::Transport;
 
@@ -39,6 +39,14 @@ pub(super) fn cseq(headers: &Headers) -> Option<u32> {
 /// The method of the CSeq header.
 pub(super) fn cseq_method(headers: &Headers) -> Option<&str> {
     headers.get("CSeq")?.split_ascii_whitespace().nth(1)
+}
+
+/// Why a peer ends something, as its Reason header says (RFC 3326): the protocol whose numbers are used, and the number.
+/// What it says in words may name people.
+pub(super) fn reason(headers: &Headers) -> Option<(&str, u16)> {
+    let value = values(headers, "Reason").next()?;
+    let protocol = value.split(';').next()?.trim();
+    Some((protocol, param(value, "cause")?.parse().ok()?)).filter(|_| is_token(protocol))
 }
 
 /// The dialog a request from a peer belongs to.
@@ -181,6 +189,21 @@ mod tests {
         assert_eq!(dialog_of_request(&headers).unwrap().remote_tag, "", "as in RFC 2543");
         headers.set("To", "<sip:b@h>");
         assert_eq!(dialog_of_request(&headers), None);
+    }
+
+    #[test]
+    fn a_reason_is_a_protocol_and_its_number() {
+        for (value, expected) in [
+            ("Q.850;cause=16;text=\"Jane hung up\"", Some(("Q.850", 16))),
+            ("SIP ;cause=200 ;text=\"Call completed elsewhere\", Q.850;cause=26", Some(("SIP", 200))),
+            ("Q.850;text=\"cause=1\"", None),
+            ("a b;cause=1", None),
+            ("SIP;cause=99999", None),
+        ] {
+            let mut headers = Headers::new();
+            headers.push("Reason", value);
+            assert_eq!(reason(&headers), expected, "{value}");
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use aftercall_wire::sip::{Method, Request, TransactionId};
 
+use tracing::debug;
+
 use super::alarms::Alarm;
 use super::body::sdp_in;
 use super::calls::{Call, Calls, Change, Pending, Stage};
@@ -29,6 +31,7 @@ impl Calls {
         }
         match request.method {
             Method::Bye => {
+                debug!(%call, reason = ?message::reason(&request.headers), "the peer hangs up");
                 self.answer(id, &request, Reply::new(200));
                 self.peer_left(call);
             }
