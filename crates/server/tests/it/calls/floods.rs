@@ -60,6 +60,12 @@ fn fifty_thousand_calls_that_nobody_acknowledges_cost_bounded_memory_and_no_call
         let source = &sources[n % SOURCES];
         source.send_to(invite(n, source).as_bytes(), server.udp).unwrap();
     }
+    // The end is when the last of it is read, however long that takes here.
+    let mut read = 0;
+    eventually("the flood to be read", || {
+        let before = std::mem::replace(&mut read, server.metric("aftercall_sip_total{kind=\"messages\"}"));
+        (before == read).then_some(())
+    });
     // Whoever is turned away comes again, and is taken within a second of the end.
     let ended = started();
     let mut tried = ended.elapsed();
