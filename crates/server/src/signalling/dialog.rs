@@ -79,8 +79,6 @@ impl Dialog {
     pub(super) fn of_callee(response: &Response, contact: String, flow: Flow) -> Option<Self> {
         let headers = &response.headers;
         let to = headers.get("To")?;
-        let mut routes: Vec<_> = recorded(headers).collect();
-        routes.reverse();
         Some(Self {
             key: message::dialog_of_response(headers)?,
             local: headers.get("From")?.to_owned(),
@@ -88,7 +86,7 @@ impl Dialog {
             local_seq: message::cseq(headers)?,
             remote_seq: None,
             target: uri_of(headers.get("Contact").unwrap_or(to)).to_owned(),
-            routes,
+            routes: recorded_back(headers),
             contact,
             flow,
             lost: false,
@@ -100,9 +98,7 @@ impl Dialog {
     /// What this side has sent goes on counting where the early dialog left off, whatever its callee says now.
     pub(super) fn confirmed_by(&mut self, response: &Response) {
         self.retarget(&response.headers);
-        let mut routes: Vec<_> = recorded(&response.headers).collect();
-        routes.reverse();
-        self.routes = routes;
+        self.routes = recorded_back(&response.headers);
         self.takes_update |= takes_update(&response.headers);
     }
 
@@ -176,6 +172,13 @@ fn is_loose(uri: &str) -> bool {
 
 fn recorded(headers: &Headers) -> impl Iterator<Item = String> {
     values(headers, "Record-Route").take(ROUTES_MAX).map(str::to_owned)
+}
+
+/// The same of an answer: the proxies next to its sender come first (RFC 3261, section 12.1.2).
+fn recorded_back(headers: &Headers) -> Vec<String> {
+    let mut routes: Vec<_> = recorded(headers).collect();
+    routes.reverse();
+    routes
 }
 
 fn takes_update(headers: &Headers) -> bool {

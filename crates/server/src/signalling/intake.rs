@@ -17,6 +17,7 @@ use super::message::{self, DialogKey, values};
 use super::replaces::{self, Replaces};
 use super::reply::{ACCEPT, ALLOW, Reply, SUPPORTED};
 use super::session_timer;
+use super::uas::is_sips;
 use super::{CallKey, Count, Transport};
 
 /// Seconds after which a source that was too fast may try again: its allowance is a second's worth.
@@ -179,9 +180,7 @@ impl Calls {
             return self.refuse_forgetfully(incoming, Reply::new(482), Count::Merged);
         }
         if session_timer::asked(headers).is_err() {
-            let least = session_timer::SHORTEST.as_secs().to_string();
-            let reply = Reply::new(422).with("Min-SE", &least);
-            return self.refuse_forgetfully(incoming, reply, Count::NotSupported);
+            return self.refuse_forgetfully(incoming, Reply::too_short(), Count::NotSupported);
         }
         let replaces = match self.replaced(&incoming.request) {
             Ok(replaces) => replaces,
@@ -256,7 +255,7 @@ fn unsupported(request: &Request, over: Transport) -> Option<(Reply<'static>, Co
 /// (RFC 3261, section 26.2.2).
 fn is_spoken(uri: &str, over: Transport) -> bool {
     let scheme = uri.split_once(':').map_or("", |(scheme, _)| scheme);
-    scheme.eq_ignore_ascii_case("sip") || scheme.eq_ignore_ascii_case("sips") && over == Transport::Tls
+    scheme.eq_ignore_ascii_case("sip") || is_sips(uri) && over == Transport::Tls
 }
 
 /// Whether a caller takes the answer that we have to give: no Accept means that it does (RFC 3261, section 20.1).

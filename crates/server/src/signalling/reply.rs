@@ -3,6 +3,7 @@
 use aftercall_wire::sip::{self, Headers, Request, Response};
 
 use super::address::one_line;
+use super::session_timer;
 
 /// The methods we serve, in Allow headers.
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, NOTIFY, PRACK, UPDATE";
@@ -30,6 +31,11 @@ impl<'a> Reply<'a> {
     /// What a method we do not serve gets.
     pub(super) fn not_allowed() -> Self {
         Self::new(405).with("Allow", ALLOW)
+    }
+
+    /// What a session interval gets that is shorter than we take (RFC 4028, section 6).
+    pub(super) fn too_short() -> Self {
+        Self::new(422).with("Min-SE", &session_timer::SHORTEST.as_secs().to_string())
     }
 
     /// What OPTIONS is told (RFC 3261, section 11.2).

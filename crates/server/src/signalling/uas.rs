@@ -195,8 +195,7 @@ impl Calls {
         };
         self.calls.insert(call, Call { stage, ..entry });
         if let Some(id) = heard {
-            self.layer.acknowledged(id, self.now);
-            self.serving.remove(&id);
+            self.stop_repeating(id);
             self.tell(Event::Ack { call, sdp: sdp_in(&ack.headers, &ack.body) });
         }
         if let Some(leave) = leaving {
@@ -234,6 +233,12 @@ impl Calls {
         {
             self.accepted.pop_front();
         }
+    }
+
+    /// The ACK of a 2xx is in, or is not waited for any more.
+    pub(super) fn stop_repeating(&mut self, invite: TransactionId) {
+        self.layer.acknowledged(invite, self.now);
+        self.serving.remove(&invite);
     }
 
     /// Our 2xx stayed unacknowledged for 64*T1: the dialog is confirmed all the same, and must be ended by BYE
@@ -274,31 +279,23 @@ impl Calls {
 
     /// Hangs up, whatever that means at this moment.
     pub(super) fn leave(&mut self, call: CallKey, leave: Leave) {
-        let Some(entry) = self.calls.remove(&call) else { return };
-        match entry.stage {
-            stage @ Stage::Offered { .. } => {
-                self.calls.insert(call, Call { stage, ..entry });
-                self.refuse(call, Reply::new(480), Ending::Rejected(480));
-            }
-            Stage::Accepted { dialog, invite, .. } => {
-                let stage = Stage::Accepted { dialog, invite, leave: Some(leave) };
-                self.calls.insert(call, Call { stage, ..entry });
-            }
-            Stage::Up { dialog, change, .. } => {
-                self.calls.insert(call, Call { stage: Stage::Leaving { dialog }, ..entry });
-                if let Some(Change::Theirs(pending)) = change {
-                    self.drop_change(call, &pending, 487);
-                }
-                self.send_bye(call, leave.reason.as_deref(), Then::Bye(call));
-            }
-            stage @ Stage::Dialling(_) => {
-                self.calls.insert(call, Call { stage, ..entry });
-                self.cancel(call);
-            }
-            stage @ Stage::Leaving { .. } => {
-                self.calls.insert(call, Call { stage, ..entry });
-            }
+        match self.calls.get_mut(&call).map(|c| &mut c.stage) {
+            Some(Stage::Offered { .. }) => self.refuse(call, Reply::new(480), Ending::Rejected(480)),
+            Some(Stage::Accepted { leave: wish, .. }) => *wish = Some(leave),
+            Some(Stage::Dialling(_)) => self.cancel(call),
+            Some(Stage::Up { .. }) => self.leave_up(call, &leave),
+            Some(Stage::Leaving { .. }) | None => {}
         }
+    }
+
+    fn leave_up(&mut self, call: CallKey, leave: &Leave) {
+        let Some(entry) = self.calls.remove(&call) else { return };
+        let Stage::Up { dialog, change, .. } = entry.stage else { return };
+        self.calls.insert(call, Call { stage: Stage::Leaving { dialog }, ..entry });
+        if let Some(Change::Theirs(pending)) = change {
+            self.drop_change(call, &pending, 487);
+        }
+        self.send_bye(call, leave.reason.as_deref(), Then::Bye(call));
     }
 
     pub(super) fn bye_done(&mut self, call: CallKey) {
@@ -312,9 +309,7 @@ impl Calls {
         match self.calls.get(&call).map(|c| &c.stage) {
             Some(Stage::Accepted { invite, .. }) => {
                 // Its peer is there, or no other call could name it: an ACK is not waited for.
-                let id = invite.id;
-                self.layer.acknowledged(id, self.now);
-                self.serving.remove(&id);
+                self.stop_repeating(invite.id);
                 self.hang_up(call, Ending::Replaced);
             }
             Some(Stage::Up { .. }) => self.hang_up(call, Ending::Replaced),

@@ -88,8 +88,7 @@ impl Calls {
     fn in_the_way(&self, call: CallKey, request: &Request, offers: bool) -> Option<Reply<'static>> {
         let crossed = || Reply::new(500).with("Retry-After", RETRY_CROSSED_S);
         if session_timer::asked(&request.headers).is_err() {
-            let least = session_timer::SHORTEST.as_secs().to_string();
-            return Some(Reply::new(422).with("Min-SE", &least));
+            return Some(Reply::too_short());
         }
         let refreshes_only = request.method == Method::Update && !offers;
         match self.calls.get(&call).map(|c| &c.stage)? {
@@ -153,12 +152,10 @@ impl Calls {
     /// Refuses a change; the call goes on as it was.
     pub(super) fn drop_change(&mut self, call: CallKey, pending: &Pending, status: u16) {
         if pending.answered {
-            // Its 2xx is out; nobody waits for the ACK any more.
-            self.layer.acknowledged(pending.id, self.now);
-        } else {
-            self.alarms.clear(call, Alarm::Unanswered);
-            self.answer(pending.id, &pending.request, Reply::new(status));
+            return self.stop_repeating(pending.id);
         }
+        self.alarms.clear(call, Alarm::Unanswered);
+        self.answer(pending.id, &pending.request, Reply::new(status));
         self.serving.remove(&pending.id);
     }
 
@@ -167,9 +164,7 @@ impl Calls {
         match self.calls.get(&call).map(|c| &c.stage) {
             Some(Stage::Offered { .. }) => self.refuse(call, Reply::new(487), Ending::Cancelled),
             Some(Stage::Accepted { invite, .. }) => {
-                let id = invite.id;
-                self.layer.acknowledged(id, self.now);
-                self.serving.remove(&id);
+                self.stop_repeating(invite.id);
                 self.finish(call, Ending::PeerHungUp);
             }
             Some(Stage::Up { .. }) => self.finish(call, Ending::PeerHungUp),

@@ -6,8 +6,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use super::surveys;
-use super::tls::vector;
+use super::tls::{self, vector};
 use crate::server::{Server, Site, eventually, free_ports};
 
 /// A telephone that is on.
@@ -70,17 +69,14 @@ fn is_heard(site: &Site, server: &Server, account: &str, to: &str) {
 
 #[test]
 fn a_telephone_of_others_is_heard_over_each_transport_in_each_codec_and_in_secret() {
-    let site = surveys::site().tls("{ cert = \"sip.pem\", key = \"sip.key\" }");
-    for (from, to) in [("localhost.pem", "sip.pem"), ("localhost.key", "sip.key")] {
-        fs::copy(vector(from), site.folder().join(to)).unwrap();
-    }
+    let site = tls::site("localhost", "");
     let server = site.start();
-    let (udp, tcp, tls) = (server.udp, server.tcp, server.tls.unwrap());
+    let (udp, tcp, secure) = (server.udp, server.tcp, server.tls.unwrap());
     for (account, to) in [
         ("audio_codecs=pcma/8000/1", format!("sip:csat-survey@{udp}")),
         ("audio_codecs=g722/16000/1", format!("sip:csat-survey@{tcp};transport=tcp")),
-        ("audio_codecs=opus/48000/2", format!("sip:csat-survey@{tls};transport=tls")),
-        ("audio_codecs=pcmu/8000/1;mediaenc=srtp-mand", format!("sip:csat-survey@{tls};transport=tls")),
+        ("audio_codecs=opus/48000/2", format!("sip:csat-survey@{secure};transport=tls")),
+        ("audio_codecs=pcmu/8000/1;mediaenc=srtp-mand", format!("sip:csat-survey@{secure};transport=tls")),
     ] {
         is_heard(&site, &server, account, &to);
     }

@@ -1,8 +1,6 @@
 //! Encrypted calls: by our own telephone under every setting, and by one that has forgers beside it.
 
 use std::net::UdpSocket;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 use std::thread;
 use std::time::Duration;
 
@@ -18,9 +16,9 @@ use tokio::runtime::Builder;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
 
-use super::surveys;
+use super::tls::{dialled, site as secure_site, vector};
 use super::tones::{Sound, recognise};
-use crate::server::{PROGRAM, Server, Site};
+use crate::server::{Server, Site};
 use crate::signalling::harness::{PATIENCE, config};
 
 const SUITE: &str = "SRTP AES_CM_128_HMAC_SHA1_80";
@@ -28,14 +26,8 @@ const SUITE: &str = "SRTP AES_CM_128_HMAC_SHA1_80";
 /// What the forgers send: as many packets as make a press of a key, of each kind.
 const FORGED: u16 = 12;
 
-fn vector(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/tls").join(name)
-}
-
 fn site(setting: &str) -> Site {
-    let site = surveys::site().tls("{ cert = \"sip.pem\", key = \"sip.key\" }");
-    std::fs::copy(vector("localhost.key"), site.folder().join("sip.key")).unwrap();
-    std::fs::copy(vector("localhost.pem"), site.folder().join("sip.pem")).unwrap();
+    let site = secure_site("localhost", "");
     if setting.is_empty() { site } else { site.sip(&format!("srtp = \"{setting}\"\n")) }
 }
 
@@ -43,11 +35,9 @@ fn site(setting: &str) -> Site {
 fn dial(server: &Server, call: &str, transport: &str, more: &[&str]) -> (i32, String) {
     let address = if transport == "tls" { server.tls.unwrap() } else { server.udp };
     let (ca, header) = (vector("localhost.pem"), format!("X-Call-Id: {call}"));
-    let mut command = Command::new(PROGRAM);
-    command.args(["dial", &format!("sip:csat-survey@{address}"), "--press", "2", "--header", &header]);
-    command.args(["--transport", transport, "--ca"]).arg(ca).args(more);
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    (status.code().unwrap(), String::from_utf8([stdout, stderr].concat()).unwrap())
+    let to = format!("sip:csat-survey@{address}");
+    let usual = ["--press", "2", "--header", &header, "--transport", transport, "--ca", ca.to_str().unwrap()];
+    dialled(&[&[to.as_str()], &usual[..], more].concat())
 }
 
 #[test]

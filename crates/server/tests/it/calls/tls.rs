@@ -19,7 +19,7 @@ pub(super) fn vector(name: &str) -> PathBuf {
 }
 
 /// A site with the certificate of this name in its own folder.
-fn site(name: &str, more: &str) -> Site {
+pub(super) fn site(name: &str, more: &str) -> Site {
     let site = surveys::site().tls(&format!("{{ cert = \"sip.pem\", key = \"sip.key\"{more} }}"));
     show(&site, name);
     site
@@ -30,12 +30,15 @@ fn show(site: &Site, name: &str) {
     fs::copy(vector(name).with_extension("pem"), site.folder().join("sip.pem")).unwrap();
 }
 
-/// The exit code, and what was said.
-fn dial(to: &str, more: &[&str]) -> (i32, String) {
-    let mut command = Command::new(PROGRAM);
+/// The exit code of a test call, and what was said.
+pub(super) fn dialled(arguments: &[&str]) -> (i32, String) {
     let Output { status, stdout, stderr } =
-        command.args(["dial", to, "--press", "4"]).args(more).output().unwrap();
+        Command::new(PROGRAM).arg("dial").args(arguments).output().unwrap();
     (status.code().unwrap(), String::from_utf8([stdout, stderr].concat()).unwrap())
+}
+
+fn dial(to: &str, more: &[&str]) -> (i32, String) {
+    dialled(&[&[to, "--press", "4"], more].concat())
 }
 
 fn sip(server: &Server, scheme: &str) -> String {
