@@ -24,6 +24,10 @@ use crate::workshop::Workshop;
 /// flood leaves behind fills the socket's buffer, and the kernel drops the rest.
 const BATCHES_A_VISIT: usize = 4;
 
+/// Batches taken from one socket when its leg closes: 256 datagrams, what a telephone sends in five seconds. As much
+/// may wait where the caller spoke, pressed and hung up before the leg was open.
+const BATCHES_AT_LAST: usize = 32;
+
 /// A datagram's stamp further back than this is not believed: the calendar clock was set meanwhile.
 const WAITED_MAX: Duration = Duration::from_secs(10);
 
@@ -219,13 +223,12 @@ impl Worker {
         Handles::Held
     }
 
-    /// Closes a leg. It keeps its seat until its last events are told.
+    /// Closes a leg, once what its peer sent before is heard. It keeps its seat until its last events are told.
     fn close(&mut self, leg: LegId) {
         self.part(leg);
         let moment = self.moment();
         if let Some(seated) = self.legs.get_mut(leg) {
-            seated.report(moment, &mut self.tools, true);
-            seated.close(moment.now);
+            seated.close(moment, &mut self.tools);
         }
     }
 
@@ -294,8 +297,7 @@ impl Worker {
         let moment = self.moment();
         for leg in self.legs.ids().collect::<Vec<_>>() {
             if let Some(seated) = self.legs.get_mut(leg) {
-                seated.report(moment, &mut self.tools, true);
-                seated.close(moment.now);
+                seated.close(moment, &mut self.tools);
                 // Events for which there is no room now go with the engine.
                 seated.tell_all(&self.given.sink);
             }
@@ -333,7 +335,7 @@ impl Seated {
         if self.port.is_none() {
             return;
         }
-        self.receive(moment, tools, others);
+        self.receive(BATCHES_A_VISIT, moment, tools, Some(others));
         self.leg.watch(moment.now);
         self.settle();
         if let Some(spoken) = self.leg.speak(moment.tick, moment.now, &mut tools.packet) {
@@ -347,8 +349,15 @@ impl Seated {
         }
     }
 
-    fn receive(&mut self, moment: Moment, tools: &mut Tools, others: &mut Slab<Seated>) {
-        for _ in 0..BATCHES_A_VISIT {
+    /// Hears what waits in the socket, at most so much of it. What a partner is to send on goes to one of `others`.
+    fn receive(
+        &mut self,
+        batches: usize,
+        moment: Moment,
+        tools: &mut Tools,
+        mut others: Option<&mut Slab<Seated>>,
+    ) {
+        for _ in 0..batches {
             let Some(port) = &self.port else { return };
             let Ok(count) = tools.inbox.take(port.socket()) else {
                 // The fault is an answer to something we sent; what we received is behind it.
@@ -366,7 +375,8 @@ impl Seated {
                 let Some(heard) = self.leg.hear(opened.as_deref(), from, moment.arrival(stamp)) else {
                     continue;
                 };
-                let Some(partner) = self.leg.partner().and_then(|partner| others.get_mut(partner)) else {
+                let partner = self.leg.partner().zip(others.as_deref_mut());
+                let Some(partner) = partner.and_then(|(partner, others)| others.get_mut(partner)) else {
                     continue;
                 };
                 if let Some(length) = partner.leg.relay(&heard, moment.tick, &mut tools.packet) {
@@ -408,9 +418,11 @@ impl Seated {
         self.leg.sent(length, sent.is_ok());
     }
 
-    fn close(&mut self, now: Duration) {
+    fn close(&mut self, moment: Moment, tools: &mut Tools) {
+        self.receive(BATCHES_AT_LAST, moment, tools, None);
+        self.report(moment, tools, true);
         if self.port.take().is_some() {
-            self.leg.close(now);
+            self.leg.close(moment.now);
         }
     }
 

@@ -96,6 +96,25 @@ fn a_key_cuts_what_may_be_cut_without_waiting_for_anybody() {
 }
 
 #[test]
+fn a_key_pressed_just_before_the_end_is_told_before_the_end() {
+    let (stage, mut peer) = (Stage::new(), Peer::new());
+    let port = stage.engine.reserve_port().unwrap();
+    // All of it comes before the leg is there: a second of speech, and the key.
+    let number = port.number();
+    (0..50).for_each(|_| peer.speak(number));
+    let digit = Digit::from_char('3').unwrap();
+    for report in Sender::new(8000, Duration::from_millis(20)).press(digit, Duration::from_millis(80), 9) {
+        peer.send(number, EVENTS, &report.payload);
+    }
+    let leg = stage.engine.open(port, agreed(peer.address())).unwrap();
+    leg.play(PlayId(1), vec![clip(LOUD, 60_000)], OnKey::Cut).unwrap();
+    leg.close();
+    assert!(matches!(stage.next(), Happened::FirstPacket { .. }));
+    assert!(matches!(stage.next(), Happened::Key { digit: told, cut: Some(PlayId(1)), .. } if told == digit));
+    assert_eq!(closing_stats(&stage).arrived.packets, 56);
+}
+
+#[test]
 fn a_caller_whose_sdp_names_another_address_is_answered_where_it_speaks_from() {
     let (stage, mut peer, named) = (Stage::new(), Peer::new(), Peer::new());
     let (leg, port) = open(&stage, &named);

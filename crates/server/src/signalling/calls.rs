@@ -126,6 +126,8 @@ pub(super) struct Pending {
     pub(super) request: Request,
     pub(super) seq: u32,
     pub(super) id: TransactionId,
+    /// It carries an offer; else its ACK answers ours.
+    pub(super) offers: bool,
     pub(super) answered: bool,
 }
 

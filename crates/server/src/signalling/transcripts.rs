@@ -104,6 +104,12 @@ impl Wire {
         })
     }
 
+    /// The events that were told.
+    fn told_of(&self) -> String {
+        let words = self.told.iter().map(|event| format!("{event:?}"));
+        words.filter_map(|word| Some(word.split([' ', '{']).next()?.to_owned())).collect::<Vec<_>>().join(" ")
+    }
+
     fn our_tag(&self) -> String {
         let to = self.header("To");
         to.split_once(";tag=").map(|(_, tag)| tag.to_owned()).expect("no tag")
@@ -184,6 +190,39 @@ fn an_answer_before_the_acknowledgement_of_the_ringing_ends_its_repeats() {
     wire.does(Command::Ring(call)).does(Command::Accept { call, sdp: SDP.into() });
     assert_eq!(wire.sent(), "100/1 INVITE, 180/1 INVITE, 200/1 INVITE");
     assert_eq!(wire.until(1000).sent(), "200/1 INVITE");
+}
+
+#[test]
+fn who_presses_or_hangs_up_has_our_answer_though_its_ack_is_lost() {
+    for (what, offer, method, expected) in [
+        ("BYE", SDP, "BYE", "Invite Ack Ended"),
+        ("INFO", SDP, "INFO", "Invite Ack Info"),
+        ("BYE, where the ACK owes us an SDP answer", "", "BYE", "Invite Ended"),
+        ("INFO, where the ACK owes us an SDP answer", "", "INFO", "Invite Info Ack"),
+    ] {
+        let mut wire = Wire::new();
+        wire.hears(&invite("c", "").replace("v=0\n", offer));
+        let call = wire.told[0].call();
+        wire.does(Command::Accept { call, sdp: SDP.into() });
+        let tag = wire.our_tag();
+        wire.sent.clear();
+        assert_eq!(wire.hears(&within(method, "c", &tag, 2, "")).sent(), format!("200/2 {method}"), "{what}");
+        // The ACK comes late; nothing is repeated, and nothing told twice.
+        wire.hears(&within("ACK", "c", &tag, 1, "")).until(60_000);
+        assert_eq!(wire.sent(), "", "{what}");
+        assert_eq!(wire.told_of(), expected, "{what}");
+    }
+}
+
+#[test]
+fn whom_we_leave_before_its_ack_and_who_leaves_too_is_not_hung_up_on() {
+    let mut wire = Wire::new();
+    let call = wire.hears(&invite("c", "")).told[0].call();
+    wire.does(Command::Accept { call, sdp: SDP.into() }).does(Command::Bye { call, reason: None });
+    let tag = wire.our_tag();
+    wire.sent.clear();
+    assert_eq!(wire.hears(&within("BYE", "c", &tag, 2, "")).sent(), "200/2 BYE");
+    assert_eq!(wire.ending(), Some(&Ending::PeerHungUp));
 }
 
 #[test]

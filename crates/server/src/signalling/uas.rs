@@ -44,6 +44,8 @@ impl Calls {
         self.answer(id, request, Reply::new(100));
         self.count(Count::CallsIn);
         debug!(%call, transport = %flow.transport, "a call comes in");
+        let sdp = sdp_in(&request.headers, &request.body);
+        let offers = sdp.is_some();
         let event = Event::Invite {
             call,
             request: Box::new(InviteRequest {
@@ -56,7 +58,7 @@ impl Calls {
                     .iter()
                     .map(|(name, value)| (name.to_owned(), value.to_owned()))
                     .collect(),
-                sdp: sdp_in(&request.headers, &request.body),
+                sdp,
                 source: flow.remote,
                 transport: flow.transport,
                 local_ip,
@@ -68,7 +70,7 @@ impl Calls {
         self.serving.insert(id, call);
         self.alarms.set(call, Alarm::Unanswered, self.now + self.shared.bounds.answer_within);
         // What its SDP and headers say is the door's from here on; what an answer repeats, and what we agree on, stays.
-        let pending = Pending { request: bodiless(request), seq: invite.2, id, answered: false };
+        let pending = Pending { request: bodiless(request), seq: invite.2, id, offers, answered: false };
         let dialog = Box::new(dialog);
         let stage = Stage::Offered { dialog, invite: pending, unpracked: None, replaces };
         self.calls.insert(call, Call { invite: Some(invite), ..Call::new(stage) });
@@ -179,7 +181,13 @@ impl Calls {
 
     /// An ACK within a dialog of ours.
     pub(super) fn acked(&mut self, call: CallKey, ack: &Request) {
-        let Some(seq) = message::cseq(&ack.headers) else { return };
+        if let Some(seq) = message::cseq(&ack.headers) {
+            self.confirm(call, seq, sdp_in(&ack.headers, &ack.body));
+        }
+    }
+
+    /// The peer has our 2xx to its INVITE of this number, and answers our offer with this.
+    fn confirm(&mut self, call: CallKey, seq: u32, sdp: Option<Vec<u8>>) {
         let Some(entry) = self.calls.remove(&call) else { return };
         let (mut heard, mut leaving) = (None, None);
         let stage = match entry.stage {
@@ -196,10 +204,22 @@ impl Calls {
         self.calls.insert(call, Call { stage, ..entry });
         if let Some(id) = heard {
             self.stop_repeating(id);
-            self.tell(Event::Ack { call, sdp: sdp_in(&ack.headers, &ack.body) });
+            self.tell(Event::Ack { call, sdp });
         }
         if let Some(leave) = leaving {
             self.leave(call, leave);
+        }
+    }
+
+    /// Who sends BYE or INFO within the dialog has our 2xx: the ACK was lost or overtaken, and what the caller said and
+    /// pressed meanwhile counts. Where the ACK has to bring the answer to our offer, nothing stands in for it.
+    pub(super) fn take_as_ack(&mut self, call: CallKey) {
+        let Some(Call { stage: Stage::Accepted { invite, leave: None, .. }, .. }) = self.calls.get(&call)
+        else {
+            return;
+        };
+        if invite.offers {
+            self.confirm(call, invite.seq, None);
         }
     }
 

@@ -29,6 +29,9 @@ impl Calls {
             // It was overtaken by a later one (RFC 3261, section 12.2.2).
             return self.answer(id, &request, Reply::new(500));
         }
+        if matches!(request.method, Method::Bye | Method::Info) {
+            self.take_as_ack(call);
+        }
         match request.method {
             Method::Bye => {
                 debug!(%call, reason = ?message::reason(&request.headers), "the peer hangs up");
@@ -78,7 +81,8 @@ impl Calls {
         self.serving.insert(id, call);
         self.alarms.set(call, Alarm::Unanswered, self.now + self.shared.bounds.answer_within);
         if let Some(Call { stage: Stage::Up { change, .. }, .. }) = self.calls.get_mut(&call) {
-            let pending = Pending { request: bodiless(request), seq, id, answered: false };
+            let pending =
+                Pending { request: bodiless(request), seq, id, offers: sdp.is_some(), answered: false };
             *change = Some(Change::Theirs(pending));
         }
         self.tell(Event::ReInvite { call, sdp });

@@ -4,6 +4,7 @@ use std::fs;
 use std::thread;
 
 use super::caller::Caller;
+use super::phone::Phone;
 use super::surveys;
 use crate::server::eventually;
 
@@ -69,5 +70,27 @@ fn a_caller_who_gives_up_before_the_answer_is_counted_and_forgotten() {
     });
     caller.stay();
     assert_eq!(server.record("early"), "- abandoned");
+    server.stop();
+}
+
+#[test]
+fn who_presses_and_hangs_up_has_rated_though_the_ack_was_lost_and_nothing_was_heard() {
+    let site = surveys::site();
+    let server = site.start();
+    thread::scope(|scope| {
+        for (call, acknowledges) in [("ack-lost", false), ("in-a-hurry", true)] {
+            let server = &server;
+            scope.spawn(move || {
+                let mut phone = Phone::call(server, call, None);
+                if acknowledges {
+                    phone.acknowledge();
+                }
+                phone.press(2);
+                phone.hang_up();
+                assert_eq!(server.record(call), "4 completed", "{call}");
+            });
+        }
+    });
+    server.until_quiet();
     server.stop();
 }

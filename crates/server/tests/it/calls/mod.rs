@@ -15,6 +15,7 @@ mod hang_ups;
 mod keys;
 mod many;
 mod pcap;
+mod phone;
 mod privacy;
 mod rtp;
 mod sipp;

@@ -2,29 +2,19 @@
 
 use std::net::UdpSocket;
 use std::thread;
-use std::time::Duration;
 
-use aftercall::signalling::{Dial, Event, Security, Signalling, SignallingConfig, Target, Transport};
-use aftercall::tls;
 use aftercall_media::{Keys, Secure};
 use aftercall_wire::Codec;
-use aftercall_wire::rtp::{HEADER_BYTES, Header, Packet, PayloadType};
-use aftercall_wire::sdp::{
-    self, Agreed, Description, Direction, Local, SEED_BYTES, Seed, Srtp, Suite, agreed_from_answer,
-};
-use tokio::runtime::Builder;
-use tokio::sync::mpsc::Receiver;
-use tokio::time::timeout;
+use aftercall_wire::rtcp::{self, Block, COMPOUND_BYTES_MAX, Outgoing, Part};
+use aftercall_wire::rtp::{HEADER_BYTES, Packet};
+use aftercall_wire::sdp::{SEED_BYTES, Seed, Suite};
 
+use super::phone::{PRESS_PACKETS, Phone, press};
 use super::tls::{dialled, site as secure_site, vector};
 use super::tones::{Sound, recognise};
-use crate::server::{Server, Site};
-use crate::signalling::harness::{PATIENCE, config};
+use crate::server::{Server, Site, eventually};
 
 const SUITE: &str = "SRTP AES_CM_128_HMAC_SHA1_80";
-
-/// What the forgers send: as many packets as make a press of a key, of each kind.
-const FORGED: u16 = 12;
 
 fn site(setting: &str) -> Site {
     let site = secure_site("localhost", "");
@@ -76,161 +66,113 @@ fn the_setting_says_who_may_speak_srtp_and_who_must() {
     }
 }
 
-/// A telephone that speaks SRTP.
-struct Phone {
-    socket: UdpSocket,
-    agreed: Agreed,
-    secure: Secure,
-    sequence: u16,
-}
-
-impl Phone {
-    /// Calls over TLS.
-    async fn call(server: &Server, call: &str, seed: u8) -> (Self, Signalling, Receiver<Event>) {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let connects = Some(tls::connector(Some(&vector("localhost.pem")), None).unwrap());
-        let security = Security { accepts: None, connects };
-        let config = SignallingConfig { tls: security, ..config(Duration::from_millis(500)) };
-        let (signalling, mut events) = Signalling::start(config).await.unwrap();
-        let address = socket.local_addr().unwrap();
-        let local = Local {
-            address: address.ip(),
-            port: address.port(),
-            session_id: 1,
-            version: 1,
-            codecs: &[Codec::Pcmu],
-            events: true,
-            ptime_ms: 20,
-            direction: Direction::SendRecv,
-            srtp: Srtp::Required(Seed::new([seed; SEED_BYTES])),
-        };
-        let target: Target = format!("sip:csat-survey@{}", server.tls.unwrap()).parse().unwrap();
-        let headers = vec![("X-Call-Id".to_owned(), call.to_owned())];
-        signalling
-            .dial(Dial {
-                target,
-                sdp: Some(sdp::offer(&local).into_bytes()),
-                headers,
-                transport: Some(Transport::Tls),
-                from_user: "caller".to_owned(),
-                credentials: None,
-            })
-            .unwrap();
-        let answer = loop {
-            if let Event::Answered { sdp, .. } = timeout(PATIENCE, events.recv()).await.unwrap().unwrap() {
-                break sdp.unwrap();
-            }
-        };
-        let agreed = agreed_from_answer(&Description::parse(&answer).unwrap(), &local).unwrap();
-        let secure = Secure::new(&agreed.srtp.unwrap()).unwrap();
-        (Self { socket, agreed, secure, sequence: 1 }, signalling, events)
-    }
-
-    /// The next datagram of the server.
-    fn datagram(&self) -> Vec<u8> {
-        let mut bytes = [0; 2048];
-        let (length, from) = self.socket.recv_from(&mut bytes).unwrap();
-        assert_eq!(Some(from), self.agreed.remote);
-        bytes[..length].to_vec()
-    }
-
-    /// What is heard in it.
-    fn hear(&mut self, datagram: &[u8]) -> Sound {
-        let opened = self.secure.open(datagram).expect("what the server sends");
-        recognise(Codec::Pcmu, Packet::parse(opened.as_ref()).unwrap().payload)
-    }
-
-    fn send(&self, socket: &UdpSocket, datagram: &[u8]) {
-        socket.send_to(datagram, self.agreed.remote.unwrap()).unwrap();
-    }
-}
-
-/// A packet of a press of this key, which the first packet begins and the last three end (RFC 4733).
-fn press(key: u8, at: u16, first: u16, ssrc: u32) -> Vec<u8> {
-    let header = Header {
-        payload_type: PayloadType::new(101).unwrap(),
-        marker: at == 0,
-        sequence: first + at,
-        timestamp: 50_000 + u32::from(first),
-        ssrc,
-    };
-    let mut head = [0; HEADER_BYTES];
-    header.write(&mut head);
-    let last = FORGED - 3;
-    let end = if at >= last { 0x80 } else { 0 };
-    let [high, low] = (160 * (at.min(last) + 1)).to_be_bytes();
-    [&head[..], &[key, end | 10, high, low]].concat()
-}
-
 #[test]
 fn nobody_hears_or_presses_anything_without_the_key() {
-    let site = site("");
+    let site = site("any");
     let server = site.start();
-    let signalled = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let (mut phone, signalling, mut events) = signalled.block_on(Phone::call(&server, "guarded", 1));
+    let mut phone = Phone::call(&server, "guarded", Some(1));
+    phone.acknowledge();
     let keys = phone.agreed.srtp.unwrap();
     // The forger knows all that is on the wire but the keys.
     let guessed = Seed::new([7; SEED_BYTES]).key(Suite::AesCm128HmacSha1_80);
     let mut forger = Secure::new(&Keys { ours: guessed, theirs: guessed, ..keys }).unwrap();
     let elsewhere = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let (mut heard, mut recorded) = (Vec::new(), Vec::new());
-    for at in 0..FORGED {
+    let forge = |phone: &Phone, datagram: &[u8]| {
+        phone.send(datagram);
+        elsewhere.send_to(datagram, phone.agreed.remote.unwrap()).unwrap();
+    };
+    for at in 0..PRESS_PACKETS {
         let datagram = phone.datagram();
         assert!(forger.open(&datagram).is_err(), "another key opens nothing");
         assert_eq!(Packet::parse(&datagram).unwrap().payload.len(), 160 + 10, "a tag is behind the sound");
-        assert_eq!(
-            recognise(Codec::Pcmu, &datagram[HEADER_BYTES..][..160]),
-            Sound::Mixed,
-            "noise for all others"
-        );
-        heard.push(phone.hear(&datagram));
+        let sound = recognise(Codec::Pcmu, &datagram[HEADER_BYTES..][..160]);
+        assert_eq!(sound, Sound::Mixed, "noise for all others");
+        phone.hear(&datagram);
         // In the clear and with another key, as the caller and as somebody new, from here and from elsewhere.
-        let plain = press(1, at, 500, 3);
-        let sealed = forger.seal(&press(1, at, 500, 4)).unwrap().as_ref().to_vec();
-        for forged in [&plain, &sealed] {
-            phone.send(&phone.socket, forged);
-            phone.send(&elsewhere, forged);
-        }
+        forge(&phone, &press(1, at, 500, 3));
+        forge(&phone, forger.seal(&press(1, at, 500, 4)).unwrap().as_ref());
     }
     // The caller presses; who recorded that sends it again, later and from elsewhere.
-    for at in 0..FORGED {
-        let clear = press(2, at, phone.sequence, 4);
-        let sealed = phone.secure.seal(&clear).unwrap().as_ref().to_vec();
-        phone.send(&phone.socket, &sealed);
-        recorded.push(sealed);
-        let datagram = phone.datagram();
-        heard.push(phone.hear(&datagram));
-    }
-    for again in &recorded {
-        phone.send(&elsewhere, again);
-        phone.send(&phone.socket, again);
-    }
+    let recorded = phone.press(2);
+    (0..PRESS_PACKETS).for_each(|_| phone.listen());
+    recorded.iter().for_each(|again| forge(&phone, again));
     // To the end the caller is spoken to where it is.
-    phone.socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
-    let mut bytes = [0; 2048];
-    while !matches!(events.try_recv(), Ok(Event::Ended { .. })) {
-        if let Ok((length, _)) = phone.socket.recv_from(&mut bytes) {
-            heard.push(phone.hear(&bytes[..length]));
-        }
-    }
-    let mut said: Vec<&str> = Vec::new();
-    for sound in heard {
-        if let Sound::Prompt(name) = sound
-            && said.last() != Some(&name)
-        {
-            said.push(name);
-        }
-    }
-    assert_eq!(said.join(" "), "please_rate you_rated digit_2 satisfied thank_you");
+    assert_eq!(phone.stay(), "please_rate you_rated digit_2 satisfied thank_you");
     assert_eq!(server.record("guarded"), "4 completed");
     server.until_quiet();
     // Of those from elsewhere the kernel drops what comes once the caller is settled.
     let forged = server.metric("aftercall_srtp_forged_total");
-    assert!(forged >= u64::from(4 * FORGED + FORGED), "{forged}");
+    assert!(forged >= u64::from(4 * PRESS_PACKETS + PRESS_PACKETS), "{forged}");
     assert_eq!(server.metric("aftercall_rtp_strangers_total"), 0, "nothing of it was taken for RTP");
-    assert_eq!(server.metric("aftercall_rtp_received_total"), u64::from(FORGED));
-    signalled.block_on(signalling.stop(Duration::ZERO));
+    assert_eq!(server.metric("aftercall_rtp_received_total"), u64::from(PRESS_PACKETS));
+    server.stop();
+}
+
+#[test]
+fn a_new_key_in_the_middle_of_a_call_counts_from_then_on() {
+    let site = site("any");
+    let server = site.start();
+    let mut phone = Phone::call(&server, "renewed", Some(1));
+    phone.acknowledge();
+    phone.listen();
+    let before = phone.agreed.srtp.unwrap();
+    phone.offers_anew(2);
+    let after = phone.agreed.srtp.unwrap();
+    assert!(before.ours != after.ours && before.theirs != after.theirs, "the server's key is another, too");
+    // Whoever has learnt the old one neither understands nor is understood.
+    let mut stale = Secure::new(&before).unwrap();
+    while stale.open(&phone.datagram()).is_ok() {}
+    phone.send(stale.seal(&press(5, PRESS_PACKETS - 1, 1, 4)).unwrap().as_ref());
+    phone.listen();
+    phone.press(2);
+    assert!(phone.stay().ends_with("you_rated digit_2 satisfied thank_you"));
+    assert_eq!(server.record("renewed"), "4 completed");
+    server.until_quiet();
+    assert_eq!(server.metric("aftercall_srtp_forged_total"), 1);
+    server.stop();
+}
+
+#[test]
+fn reports_about_an_encrypted_call_are_encrypted_and_only_such_are_believed() {
+    let site = site("any");
+    let server = site.start();
+    let mut phone = Phone::call(&server, "reported", Some(1));
+    phone.acknowledge();
+    let first = phone.datagram();
+    phone.hear(&first);
+    let heard = Packet::parse(&first).unwrap().header.ssrc;
+    phone.press(2);
+    let report = |lost| {
+        let block =
+            Block { ssrc: heard, fraction_lost: 0, lost, highest: 9, jitter: 80, last_report: 0, delay: 0 };
+        let mut compound = [0; COMPOUND_BYTES_MAX];
+        let whole = Outgoing { ssrc: 4, sent: None, block: Some(block), name: "caller", goodbye: false };
+        let length = whole.write(&mut compound);
+        compound[..length].to_vec()
+    };
+    // The socket of RTCP is the one above that of RTP, on both sides.
+    let mut to = phone.agreed.remote.unwrap();
+    to.set_port(to.port() + 1);
+    let sealed = phone.secure.as_mut().unwrap().seal_report(&report(3)).unwrap().as_ref().to_vec();
+    for datagram in [&report(700), &sealed, &report(900)] {
+        phone.rtcp.send_to(datagram, to).unwrap();
+    }
+    let (rtcp, mut secure) =
+        (phone.rtcp.try_clone().unwrap(), Secure::new(&phone.agreed.srtp.unwrap()).unwrap());
+    phone.stay();
+    server.until_quiet();
+    let mut bytes = [0; 2048];
+    let length = rtcp.recv(&mut bytes).unwrap();
+    assert!(rtcp::is_rtcp(&bytes[..length]), "its head is in the clear (RFC 3711, 3.4)");
+    let opened = secure.open_report(&bytes[..length]).expect("the server's report").as_ref().to_vec();
+    let parts: Vec<_> = rtcp::parse(&opened).unwrap().collect();
+    let Part::Report { ssrc, sent: Some(sent), blocks } = parts[0] else { panic!("{parts:?}") };
+    assert_eq!((ssrc, blocks.map(|block| block.ssrc).collect::<Vec<_>>()), (heard, vec![4]));
+    assert!(sent.packets > 0 && parts.contains(&Part::Goodbye { ssrc: Some(heard) }), "{parts:?}");
+    let quality = || Some(server.rating("reported")?["quality"].take()).filter(|quality| !quality.is_null());
+    let quality = eventually("the figures of the call", quality);
+    assert_eq!((&quality["peer_packets_lost"], &quality["peer_jitter_ms"]), (&3.into(), &10.0.into()));
+    assert_eq!(server.metric("aftercall_srtp_forged_total"), 2);
     server.stop();
 }
 
