@@ -101,6 +101,9 @@ mod tests {
     fn a_byte_is_a_sample_in_g711_alone() {
         let laws = Codec::ALL.map(|codec| (codec.name(), codec.law()));
         assert_eq!(laws.iter().filter(|(_, law)| law.is_some()).count(), 2);
-        assert!(laws.contains(&("PCMU", Some(Law::Mu))) && laws.contains(&("PCMA", Some(Law::A))), "{laws:?}");
+        assert!(
+            laws.contains(&("PCMU", Some(Law::Mu))) && laws.contains(&("PCMA", Some(Law::A))),
+            "{laws:?}"
+        );
     }
 }
