@@ -10,6 +10,7 @@ mod ledger;
 mod quality;
 mod rating;
 mod read;
+mod results;
 mod rows;
 mod rules;
 mod session;
@@ -29,6 +30,7 @@ pub use error::{NextMove, StoreError};
 pub use quality::{Measured, Quality};
 pub use rating::{Flag, Found, NotACursor, Rating, RatingCursor, RatingFilter};
 pub use read::{PAGE_MAX, QUEUES_MAX, RANGES_MAX, Subject, Window};
+pub use results::{AgentFigures, By, CaughtUp, Counted, Figures, Funnel, PERIODS_MAX, Queues};
 pub use session::{About, Answer, Offer, Session};
 pub use sqlite::Sqlite;
 pub use tenant::{ApiKey, KeyHash, KeyUse, NewKey, NotAZone, Revoked, Role, Tenant, TenantPut, Zone};
@@ -149,6 +151,50 @@ impl Store {
     ) -> Result<Vec<(AgentId, Tally)>, StoreError> {
         match self {
             Self::Sqlite(sqlite) => sqlite.queue_agents(tenant, queue, window).await,
+        }
+    }
+
+    /// What these queues' time comes to, for each window, by queue or together. Where there is nothing there is no
+    /// figure. Exact at every moment: what has changed since it was counted last is counted from the ratings.
+    ///
+    /// # Errors
+    /// When the database cannot be read, there are more than [`PERIODS_MAX`] windows or [`QUEUES_MAX`] queues, or the
+    /// windows cut through too many days.
+    pub async fn figures(
+        &self,
+        tenant: &TenantId,
+        queues: &Queues,
+        windows: &[Window],
+        by: By,
+    ) -> Result<Vec<Counted>, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.figures(tenant, queues, windows, by).await,
+        }
+    }
+
+    /// Each agent's ratings within each of these queues, by queue and agent, exact as [`Store::figures`].
+    ///
+    /// # Errors
+    /// When the database cannot be read, or there are more than [`QUEUES_MAX`] queues.
+    pub async fn agents(
+        &self,
+        tenant: &TenantId,
+        queues: &Queues,
+        window: &Window,
+    ) -> Result<Vec<AgentFigures>, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.agents(tenant, queues, window).await,
+        }
+    }
+
+    /// Counts anew some of what changed; call it until nothing was to be done. Months that are over by then are put
+    /// together. Others may write and read meanwhile, and several nodes may do this at once.
+    ///
+    /// # Errors
+    /// When the database cannot be written; nothing is lost then.
+    pub async fn catch_up(&self, tenant: &TenantId, now: Timestamp) -> Result<CaughtUp, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.catch_up(tenant, now).await,
         }
     }
 

@@ -239,6 +239,17 @@ pub(crate) fn quality(row: &impl Cells) -> Decoded<Quality> {
     })
 }
 
+/// A queue's name in the tables of results, `""` for none.
+pub(crate) fn queue(row: &impl Cells) -> Decoded<String> {
+    field(row, "queue_id")
+}
+
+/// A queue and the first day of a month.
+pub(crate) fn queue_month(row: &impl Cells) -> Decoded<(String, jiff::civil::Date)> {
+    let month: String = field(row, "day")?;
+    Ok((queue(row)?, format!("{month}-01").parse().map_err(|_| Damage("day"))?))
+}
+
 /// A pair of [`crate::sqlite::sql::DAYS_OF_TENANT`].
 pub(crate) fn queue_day(row: &SqliteRow) -> Decoded<(String, jiff::civil::Date)> {
     Ok((field(row, "queue_id")?, field(row, "day")?))

@@ -8,6 +8,8 @@ use crate::rows::Damage;
 pub(super) enum Fault {
     Sql(sqlx::Error),
     Damage(Damage),
+    /// The question was refused.
+    Told(StoreError),
     /// Rows were not as they had been read a moment before, in the same transaction.
     Raced,
     /// What was to be kept could not be put into JSON.
@@ -41,6 +43,7 @@ impl Fault {
             Self::Damage(Damage(column)) => {
                 StoreError::Damaged { path, what: format!("a value of column {column} is none of ours") }
             }
+            Self::Told(error) => error,
             Self::Raced => {
                 StoreError::Failed { path, what: "rows changed while they were written".to_owned() }
             }

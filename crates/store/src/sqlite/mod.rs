@@ -5,6 +5,8 @@ mod encode;
 mod fault;
 mod migrate;
 mod read;
+mod recount;
+mod results;
 mod sql;
 #[cfg(test)]
 mod tests;

@@ -94,6 +94,176 @@ macro_rules! tallies {
     };
 }
 
+/// The columns of figures.
+macro_rules! figures {
+    () => {
+        "n1, n2, n3, n4, n5, suppressed, offered, started, answered, completed, declined, abandoned, no_input, failed"
+    };
+}
+
+/// Figures that take the place of those that are there.
+macro_rules! figures_excluded {
+    () => {
+        "n1 = excluded.n1, n2 = excluded.n2, n3 = excluded.n3, n4 = excluded.n4, n5 = excluded.n5,
+         suppressed = excluded.suppressed, offered = excluded.offered, started = excluded.started,
+         answered = excluded.answered, completed = excluded.completed, declined = excluded.declined,
+         abandoned = excluded.abandoned, no_input = excluded.no_input, failed = excluded.failed"
+    };
+}
+
+/// The sums of figures, nought of nothing.
+macro_rules! figures_summed {
+    ($of:literal) => {
+        concat!(
+            "IFNULL(SUM(",
+            $of,
+            "n1), 0), IFNULL(SUM(",
+            $of,
+            "n2), 0), IFNULL(SUM(",
+            $of,
+            "n3), 0),
+             IFNULL(SUM(",
+            $of,
+            "n4), 0), IFNULL(SUM(",
+            $of,
+            "n5), 0),
+             IFNULL(SUM(",
+            $of,
+            "suppressed), 0), IFNULL(SUM(",
+            $of,
+            "offered), 0),
+             IFNULL(SUM(",
+            $of,
+            "started), 0), IFNULL(SUM(",
+            $of,
+            "answered), 0),
+             IFNULL(SUM(",
+            $of,
+            "completed), 0), IFNULL(SUM(",
+            $of,
+            "declined), 0),
+             IFNULL(SUM(",
+            $of,
+            "abandoned), 0), IFNULL(SUM(",
+            $of,
+            "no_input), 0),
+             IFNULL(SUM(",
+            $of,
+            "failed), 0)"
+        )
+    };
+}
+
+/// The counts of the scores of rows of `cc_csat`.
+macro_rules! scores {
+    ($of:literal, $between:literal) => {
+        concat!(
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "score = 1)",
+            $between,
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "score = 2)",
+            $between,
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "score = 3)",
+            $between,
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "score = 4)",
+            $between,
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "score = 5)"
+        )
+    };
+}
+
+/// The counts of a funnel, of rows of `cc_csat_offers`, in the order of the columns.
+macro_rules! states {
+    ($of:literal, $between:literal) => {
+        concat!(
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "state = 'suppressed')",
+            $between,
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "state <> 'suppressed')",
+            $between,
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "started_at IS NOT NULL)",
+            $between,
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "answered_at IS NOT NULL)",
+            $between,
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "state = 'completed')",
+            $between,
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "state = 'declined')",
+            $between,
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "state = 'abandoned')",
+            $between,
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "state = 'no_input')",
+            $between,
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "state = 'failed')"
+        )
+    };
+}
+
+/// The queues of a table that begins with them, by seeking each behind the one before.
+macro_rules! each_queue {
+    ($name:literal, $table:literal) => {
+        concat!(
+            $name,
+            "(queue_id) AS (SELECT MIN(queue_id) FROM ",
+            $table,
+            " WHERE tenant_id = ?1
+             UNION ALL SELECT (SELECT MIN(queue_id) FROM ",
+            $table,
+            " WHERE tenant_id = ?1
+             AND queue_id > ",
+            $name,
+            ".queue_id) FROM ",
+            $name,
+            " WHERE ",
+            $name,
+            ".queue_id IS NOT NULL)"
+        )
+    };
+}
+
+/// What is kept, summed by the groups of `?2`: queue, first and last bucket, group.
+macro_rules! sum_of {
+    ($table:literal, $bucket:literal) => {
+        concat!(
+            "SELECT json_group_array(json_array(place, json_array(n1, n2, n3, n4, n5),
+               json_array(suppressed, offered, started, answered, completed, declined, abandoned, no_input, failed)))
+             AS counts FROM (SELECT p.value ->> 3 AS place, SUM(n1) AS n1, SUM(n2) AS n2, SUM(n3) AS n3,
+               SUM(n4) AS n4, SUM(n5) AS n5, SUM(suppressed) AS suppressed, SUM(offered) AS offered,
+               SUM(started) AS started, SUM(answered) AS answered, SUM(completed) AS completed,
+               SUM(declined) AS declined, SUM(abandoned) AS abandoned, SUM(no_input) AS no_input,
+               SUM(failed) AS failed
+             FROM jsonb_each(?2) AS p CROSS JOIN ", $table, " AS k
+             WHERE k.tenant_id = ?1 AND k.queue_id = p.value ->> 0
+             AND k.", $bucket, " >= p.value ->> 1 AND k.", $bucket, " <= p.value ->> 2 GROUP BY 1)"
+        )
+    };
+}
+
 statements! {
     RATING = concat!("SELECT ", rating_columns!(), " FROM cc_csat WHERE tenant_id = ?1 AND call_id = ?2");
     DELETED = "SELECT 1 FROM cc_csat_log WHERE tenant_id = ?1 AND call_id = ?2 AND op = 'deleted' LIMIT 1";
@@ -218,6 +388,97 @@ statements! {
         FROM jsonb_each(?2) AS j";
     INSERT_MARKS = "INSERT INTO cc_csat_mark (tenant_id, queue_id, local_day, mark_id)
         SELECT ?1, j.value ->> 0, j.value ->> 1, j.value ->> 2 FROM jsonb_each(?2) AS j";
+    /// Queues of which anything is kept or marked, `""` for none: each found behind the one before.
+    QUEUES_OF_TENANT = concat!(
+        "WITH RECURSIVE ",
+        each_queue!("kept", "cc_csat_queue_day"), ", ", each_queue!("marked", "cc_csat_mark"),
+        " SELECT queue_id FROM kept WHERE queue_id IS NOT NULL
+          UNION SELECT queue_id FROM marked WHERE queue_id IS NOT NULL"
+    );
+    /// What of these queues (`?2`) must not be believed between two days, and which months are kept.
+    MARKED = "SELECT json_group_array(json_array(queue_id, local_day)) AS days FROM (
+        SELECT DISTINCT queue_id, local_day FROM cc_csat_mark WHERE tenant_id = ?1
+        AND queue_id IN (SELECT value FROM jsonb_each(?2)) AND local_day >= ?3 AND local_day <= ?4)";
+    MONTHS_KEPT = "SELECT json_group_array(json_array(queue_id, local_month)) AS months FROM cc_csat_month
+        WHERE tenant_id = ?1 AND queue_id IN (SELECT value FROM jsonb_each(?2))
+        AND local_month >= ?3 AND local_month <= ?4 AND stale = 0";
+    SUM_OF_MONTHS = sum_of!("cc_csat_month", "local_month");
+    SUM_OF_DAYS = sum_of!("cc_csat_queue_day", "local_day");
+    /// Counts of ratings and offers in each range of `?2`: queue (null for none), first instant, first behind.
+    RAW_FIGURES = concat!(
+        "SELECT json_group_array(json_array(p.key, (SELECT json_array(", scores!("", ","), ") FROM cc_csat
+           WHERE tenant_id = ?1 AND queue_id IS p.value ->> 0
+           AND created_at >= p.value ->> 1 AND created_at < p.value ->> 2),
+          (SELECT json_array(", states!("", ","), ") FROM cc_csat_offers
+           WHERE tenant_id = ?1 AND queue_id IS p.value ->> 0
+           AND offered_at >= p.value ->> 1 AND offered_at < p.value ->> 2))) AS counts
+         FROM jsonb_each(?2) AS p"
+    );
+    AGENTS_OF_MONTHS = "SELECT json_group_array(json_array(queue_id, agent_id, n1, n2, n3, n4, n5)) AS counts FROM (
+        SELECT a.queue_id, a.agent_id, SUM(n1) AS n1, SUM(n2) AS n2, SUM(n3) AS n3, SUM(n4) AS n4, SUM(n5) AS n5
+        FROM jsonb_each(?2) AS p CROSS JOIN cc_csat_agent_month AS a
+        WHERE a.tenant_id = ?1 AND a.queue_id = p.value ->> 0
+        AND a.local_month >= p.value ->> 1 AND a.local_month <= p.value ->> 2 GROUP BY 1, 2)";
+    AGENTS_OF_RATINGS = concat!(
+        "SELECT json_group_array(json_array(queue_id, agent_id, n1, n2, n3, n4, n5)) AS counts FROM (
+         SELECT COALESCE(c.queue_id, '') AS queue_id, c.agent_id, ", counts!(), "
+         FROM jsonb_each(?2) AS p CROSS JOIN cc_csat AS c WHERE c.tenant_id = ?1 AND c.queue_id IS p.value ->> 0
+         AND c.created_at >= p.value ->> 1 AND c.created_at < p.value ->> 2 AND c.agent_id IS NOT NULL
+         GROUP BY c.queue_id, c.agent_id)"
+    );
+
+    /// Some of what is marked, and some months that are over and stale.
+    DAYS_TO_COUNT = "SELECT queue_id, local_day AS day FROM cc_csat_mark WHERE tenant_id = ?1
+        GROUP BY queue_id, local_day LIMIT ?2";
+    MONTHS_TO_COUNT = "SELECT queue_id, local_month AS day FROM cc_csat_month
+        WHERE tenant_id = ?1 AND stale = 1 AND local_month < ?2 ORDER BY local_month, queue_id LIMIT ?3";
+    DELETE_MARKS = "DELETE FROM cc_csat_mark WHERE tenant_id = ?1
+        AND (queue_id, local_day) IN (SELECT value ->> 0, value ->> 1 FROM jsonb_each(?2))";
+    /// Days counted anew: `?2` holds queue, day, its first instant and the first behind.
+    COUNT_DAYS = concat!(
+        "INSERT INTO cc_csat_queue_day (tenant_id, queue_id, local_day, ", figures!(), ")
+         SELECT ?1, p.value ->> 0, p.value ->> 1,
+           r.n ->> 0, r.n ->> 1, r.n ->> 2, r.n ->> 3, r.n ->> 4,
+           r.o ->> 0, r.o ->> 1, r.o ->> 2, r.o ->> 3, r.o ->> 4, r.o ->> 5, r.o ->> 6, r.o ->> 7, r.o ->> 8
+         FROM jsonb_each(?2) AS p, (SELECT f.key AS place,
+           (SELECT json_array(", scores!("", ","), ") FROM cc_csat
+            WHERE tenant_id = ?1 AND queue_id IS NULLIF(f.value ->> 0, '')
+            AND created_at >= f.value ->> 2 AND created_at < f.value ->> 3) AS n,
+           (SELECT json_array(", states!("", ","), ") FROM cc_csat_offers
+            WHERE tenant_id = ?1 AND queue_id IS NULLIF(f.value ->> 0, '')
+            AND offered_at >= f.value ->> 2 AND offered_at < f.value ->> 3) AS o
+           FROM jsonb_each(?2) AS f) AS r
+         WHERE r.place = p.key
+         ON CONFLICT (tenant_id, queue_id, local_day) DO UPDATE SET ", figures_excluded!()
+    );
+    /// The months of these days are not what they were.
+    STALE_MONTHS = concat!(
+        "INSERT INTO cc_csat_month (tenant_id, queue_id, local_month, stale, ", figures!(), ")
+         SELECT DISTINCT ?1, p.value ->> 0, substr(p.value ->> 1, 1, 7), 1,
+           0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+         FROM jsonb_each(?2) AS p WHERE TRUE
+         ON CONFLICT (tenant_id, queue_id, local_month) DO UPDATE SET stale = 1"
+    );
+    /// Months put together anew: `?2` holds queue, month, its first instant and the first behind.
+    COUNT_MONTHS = concat!(
+        "INSERT INTO cc_csat_month (tenant_id, queue_id, local_month, stale, ", figures!(), ")
+         SELECT ?1, p.value ->> 0, p.value ->> 1, 0, ", figures_summed!("d."), "
+         FROM jsonb_each(?2) AS p LEFT JOIN cc_csat_queue_day AS d ON d.tenant_id = ?1
+           AND d.queue_id = p.value ->> 0 AND d.local_day >= p.value ->> 1 AND d.local_day < (p.value ->> 1) || '~'
+         GROUP BY p.key
+         ON CONFLICT (tenant_id, queue_id, local_month) DO UPDATE SET stale = 0, ", figures_excluded!()
+    );
+    DELETE_AGENT_MONTHS = "DELETE FROM cc_csat_agent_month WHERE tenant_id = ?1
+        AND (queue_id, local_month) IN (SELECT value ->> 0, value ->> 1 FROM jsonb_each(?2))";
+    COUNT_AGENT_MONTHS = concat!(
+        "INSERT INTO cc_csat_agent_month (tenant_id, queue_id, local_month, agent_id, n1, n2, n3, n4, n5)
+         SELECT ?1, p.value ->> 0, p.value ->> 1, c.agent_id, ", scores!("", ","), "
+         FROM jsonb_each(?2) AS p CROSS JOIN cc_csat AS c
+         WHERE c.tenant_id = ?1 AND c.queue_id IS NULLIF(p.value ->> 0, '')
+         AND c.created_at >= p.value ->> 2 AND c.created_at < p.value ->> 3 AND c.agent_id IS NOT NULL
+         GROUP BY p.key, c.agent_id"
+    );
+
     /// Every queue and UTC day with a rating or an offer.
     DAYS_OF_TENANT = "SELECT COALESCE(queue_id, '') AS queue_id, substr(created_at, 1, 10) AS day
         FROM cc_csat WHERE tenant_id = ?1
@@ -254,7 +515,9 @@ mod tests {
 
     const MIGRATIONS: &str = concat!(
         include_str!("../../migrations/sqlite/0001_first.sql"),
-        include_str!("../../migrations/sqlite/0002_open_offers.sql")
+        include_str!("../../migrations/sqlite/0002_open_offers.sql"),
+        include_str!("../../migrations/sqlite/0003_quality.sql"),
+        include_str!("../../migrations/sqlite/0004_results.sql")
     );
 
     /// The directory: small tables, whole on every machine, that are read to find the tenant.
@@ -279,7 +542,7 @@ mod tests {
                 let (table, columns) = columns.split_once(" (").unwrap();
                 assert!(table.starts_with("cc_") && columns.starts_with("tenant_id, "), "{name}: {columns}");
                 let values = columns.split_once(") ").unwrap().1;
-                let first = ["SELECT ?1, ", "VALUES (?1, ", "SELECT tenant_id, "];
+                let first = ["SELECT ?1, ", "SELECT DISTINCT ?1, ", "VALUES (?1, ", "SELECT tenant_id, "];
                 assert!(first.iter().any(|first| values.starts_with(first)), "{name}: {values}");
             }
             assert!(statement.contains("?1"), "{name}");
@@ -321,7 +584,7 @@ mod tests {
             );
             keys += 1;
         }
-        assert_eq!(keys, 12);
+        assert_eq!(keys, 18);
         assert_eq!(all.matches("CREATE TABLE cc_").count(), all.matches("tenant_id TEXT NOT NULL").count());
         assert_eq!(all.matches("CREATE TABLE").count(), all.matches(") STRICT").count());
     }

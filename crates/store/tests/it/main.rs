@@ -10,5 +10,6 @@ mod migration;
 mod opening;
 mod posted;
 mod reads;
+mod results;
 mod sessions;
 mod storm;
