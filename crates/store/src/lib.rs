@@ -30,7 +30,9 @@ pub use error::{NextMove, StoreError};
 pub use quality::{Measured, Quality};
 pub use rating::{Flag, Found, NotACursor, Rating, RatingCursor, RatingFilter};
 pub use read::{PAGE_MAX, QUEUES_MAX, RANGES_MAX, Subject, Window};
-pub use results::{AgentFigures, By, CaughtUp, Counted, Figures, Funnel, PERIODS_MAX, Queues};
+pub use results::{
+    AgentFigures, By, CaughtUp, Counted, Figures, Funnel, PERIODS_MAX, Question, Queues, Results,
+};
 pub use session::{About, Answer, Offer, Session};
 pub use sqlite::Sqlite;
 pub use tenant::{ApiKey, KeyHash, KeyUse, NewKey, NotAZone, Revoked, Role, Tenant, TenantPut, Zone};
@@ -154,36 +156,15 @@ impl Store {
         }
     }
 
-    /// What these queues' time comes to, for each window, by queue or together. Where there is nothing there is no
-    /// figure. Exact at every moment: what has changed since it was counted last is counted from the ratings.
+    /// What queues' time comes to, and who was rated there, read in one snapshot. Exact at every moment: what has changed
+    /// since it was counted last is counted from the ratings.
     ///
     /// # Errors
-    /// When the database cannot be read, there are more than [`PERIODS_MAX`] windows or [`QUEUES_MAX`] queues, or the
-    /// windows cut through too many days.
-    pub async fn figures(
-        &self,
-        tenant: &TenantId,
-        queues: &Queues,
-        windows: &[Window],
-        by: By,
-    ) -> Result<Vec<Counted>, StoreError> {
+    /// When the database cannot be read, the question names more than [`PERIODS_MAX`] windows or [`QUEUES_MAX`] queues,
+    /// or its windows cut through too many days.
+    pub async fn results(&self, tenant: &TenantId, question: &Question) -> Result<Results, StoreError> {
         match self {
-            Self::Sqlite(sqlite) => sqlite.figures(tenant, queues, windows, by).await,
-        }
-    }
-
-    /// Each agent's ratings within each of these queues, by queue and agent, exact as [`Store::figures`].
-    ///
-    /// # Errors
-    /// When the database cannot be read, or there are more than [`QUEUES_MAX`] queues.
-    pub async fn agents(
-        &self,
-        tenant: &TenantId,
-        queues: &Queues,
-        window: &Window,
-    ) -> Result<Vec<AgentFigures>, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.agents(tenant, queues, window).await,
+            Self::Sqlite(sqlite) => sqlite.results(tenant, question).await,
         }
     }
 

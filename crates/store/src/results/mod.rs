@@ -163,6 +163,28 @@ impl Period {
     }
 }
 
+/// What is asked about queues.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Which.
+    pub queues: Queues,
+    /// The stretches of time to add up, each by itself; at most [`PERIODS_MAX`]. They may overlap.
+    pub windows: Vec<Window>,
+    /// How.
+    pub by: By,
+    /// When the ratings were given whose agents are asked for, too.
+    pub agents: Option<Window>,
+}
+
+/// The answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Results {
+    /// A line for each window, and queue where they were asked for apart, in which there is anything.
+    pub figures: Vec<Counted>,
+    /// A line for each agent with ratings in each queue, by queue and agent.
+    pub agents: Vec<AgentFigures>,
+}
+
 /// Figures of one period: of a queue, of what has none (`Some(None)`), or of all together (`None`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counted {

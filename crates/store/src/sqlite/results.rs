@@ -13,7 +13,8 @@ use crate::error::StoreError;
 use crate::read::{QUEUES_MAX, Window, bounded};
 use crate::results::plan::{Grain, Kept, Part, Plan};
 use crate::results::{
-    AgentFigures, By, Counted, Figures, Funnel, PERIODS_MAX, Period, Queues, RAW_PARTS_MAX,
+    AgentFigures, By, Counted, Days, Figures, Funnel, PERIODS_MAX, Period, Question, Queues, RAW_PARTS_MAX,
+    Results,
 };
 use crate::rows::{self, Damage};
 use crate::sqlite::fault::Fault;
@@ -31,86 +32,80 @@ type Sums = (usize, [u64; 5], [u64; 9]);
 type AgentRow = (String, String, u64, u64, u64, u64, u64);
 
 impl Sqlite {
-    pub(crate) async fn figures(
+    pub(crate) async fn results(
         &self,
         tenant: &TenantId,
-        queues: &Queues,
-        windows: &[Window],
-        by: By,
-    ) -> Result<Vec<Counted>, StoreError> {
-        bounded("periods", windows.len(), PERIODS_MAX)?;
-        self.bounded_queues(queues)?;
-        let figures = async {
-            let mut snapshot = self.readers.begin().await?;
-            let Some(zone) = zone(&mut snapshot, tenant).await? else { return Ok(Vec::new()) };
-            let periods: Vec<Period> = windows.iter().map(|window| Period::of(window, &zone)).collect();
-            let queues = named(&mut snapshot, tenant, queues).await?;
-            let kept = kept(&mut snapshot, tenant, &queues, &periods).await?;
-            let plan = Plan::new(&queues, &periods, &kept, &zone, Grain::Days);
-            bounded("stretches that are counted by no day", plan.raw.len(), RAW_PARTS_MAX)
-                .map_err(Fault::Told)?;
-            let mut sums = Groups::new(&queues, by);
-            let of_months = sums.list(&plan.months, |(first, last)| [month(*first), month(*last)]);
-            let of_days = sums.list(&plan.days, |days| {
-                [
-                    days.first.map_or_else(String::new, |d| d.to_string()),
-                    days.last.map_or_else(|| LAST.into(), |d| d.to_string()),
-                ]
-            });
-            for (statement, list) in [(sql::SUM_OF_MONTHS, of_months), (sql::SUM_OF_DAYS, of_days)] {
-                let rows: Vec<Sums> = ask(&mut snapshot, statement, tenant, &list).await?;
-                sums.add(rows)?;
-            }
-            let ranges: Vec<_> = plan.raw.iter().map(range).collect();
-            let rows: Vec<Sums> = ask(&mut snapshot, sql::RAW_FIGURES, tenant, &ranges).await?;
-            let groups: Vec<usize> = plan.raw.iter().map(|part| sums.group(part)).collect();
-            let grouped =
-                rows.into_iter().map(|(place, n, o)| Ok((*groups.get(place).ok_or(Damage("key"))?, n, o)));
-            sums.add(grouped.collect::<Result<_, Damage>>()?)?;
-            sums.told()
-        };
-        self.told(figures.await)
+        question: &Question,
+    ) -> Result<Results, StoreError> {
+        bounded("periods", question.windows.len(), PERIODS_MAX)?;
+        if let Queues::Only(queues) = &question.queues {
+            bounded("queues", queues.len(), QUEUES_MAX)?;
+        }
+        self.told(self.answered(tenant, question).await)
     }
 
-    pub(crate) async fn agents(
-        &self,
-        tenant: &TenantId,
-        queues: &Queues,
-        window: &Window,
-    ) -> Result<Vec<AgentFigures>, StoreError> {
-        self.bounded_queues(queues)?;
-        let agents = async {
-            let mut snapshot = self.readers.begin().await?;
-            let Some(zone) = zone(&mut snapshot, tenant).await? else { return Ok(Vec::new()) };
-            let periods = [Period::of(window, &zone)];
-            let queues = named(&mut snapshot, tenant, queues).await?;
-            let kept = kept(&mut snapshot, tenant, &queues, &periods).await?;
-            let plan = Plan::new(&queues, &periods, &kept, &zone, Grain::Months);
-            let months: Vec<_> =
-                plan.months.iter().map(|p| (&p.queue, month(p.stretch.0), month(p.stretch.1))).collect();
-            let ranges: Vec<_> = plan.raw.iter().map(range).collect();
-            let mut agents: BTreeMap<(String, String), Tally> = BTreeMap::new();
-            let mut rows: Vec<AgentRow> = ask(&mut snapshot, sql::AGENTS_OF_MONTHS, tenant, &months).await?;
-            rows.extend(ask::<_, AgentRow>(&mut snapshot, sql::AGENTS_OF_RATINGS, tenant, &ranges).await?);
-            for (queue, agent, n1, n2, n3, n4, n5) in rows {
-                let tally = Tally::new([n1, n2, n3, n4, n5]).map_err(|_| Damage("score"))?;
-                let sum = agents.entry((queue, agent)).or_default();
-                *sum = sum.merge(&tally).map_err(|_| Damage("score"))?;
-            }
-            let told =
-                agents.into_iter().filter(|(_, tally)| tally.count() > 0).map(|((queue, agent), tally)| {
-                    let agent = agent.parse().map_err(|_| Damage("agent_id"))?;
-                    Ok(AgentFigures { queue: queue_of(&queue)?, agent, tally })
-                });
-            Ok(told.collect::<Result<Vec<_>, Damage>>()?)
-        };
-        self.told(agents.await)
+    async fn answered(&self, tenant: &TenantId, question: &Question) -> Result<Results, Fault> {
+        let mut snapshot = self.readers.begin().await?;
+        let Some(zone) = zone(&mut snapshot, tenant).await? else { return Ok(Results::default()) };
+        let queues = named(&mut snapshot, tenant, &question.queues).await?;
+        let period = |window| Period::of(window, &zone);
+        let (periods, of_agents): (Vec<_>, Vec<_>) =
+            (question.windows.iter().map(period).collect(), question.agents.iter().map(period).collect());
+        let all: Vec<&Period> = periods.iter().chain(&of_agents).collect();
+        let kept = kept(&mut snapshot, tenant, &queues, &all).await?;
+        let plan = Plan::new(&queues, &periods, &kept, &zone, Grain::Days);
+        let agents = Plan::new(&queues, &of_agents, &kept, &zone, Grain::Months);
+        bounded("stretches that no whole day covers", plan.raw.len() + agents.raw.len(), RAW_PARTS_MAX)
+            .map_err(Fault::Told)?;
+        Ok(Results {
+            figures: figures(&mut snapshot, tenant, &plan, Groups::new(&queues, question.by)).await?,
+            agents: agents_of(&mut snapshot, tenant, &agents).await?,
+        })
     }
+}
 
-    fn bounded_queues(&self, queues: &Queues) -> Result<(), StoreError> {
-        let Queues::Only(queues) = queues else { return Ok(()) };
-        bounded("queues", queues.len(), QUEUES_MAX)
+/// What the parts of a plan add up to.
+async fn figures(
+    snapshot: &mut SqliteConnection,
+    tenant: &TenantId,
+    plan: &Plan,
+    mut sums: Groups<'_>,
+) -> Result<Vec<Counted>, Fault> {
+    let of_months = sums.list(&plan.months, |(first, last)| [month(*first), month(*last)]);
+    let of_days = sums.list(&plan.days, |days| [first_of(days), last_of(days)]);
+    for (statement, list) in [(sql::SUM_OF_MONTHS, of_months), (sql::SUM_OF_DAYS, of_days)] {
+        let rows: Vec<Sums> = ask(snapshot, statement, tenant, &list).await?;
+        sums.add(rows)?;
     }
+    let ranges: Vec<_> = plan.raw.iter().map(range).collect();
+    let rows: Vec<Sums> = ask(snapshot, sql::RAW_FIGURES, tenant, &ranges).await?;
+    let groups: Vec<usize> = plan.raw.iter().map(|part| sums.group(part)).collect();
+    let grouped = rows.into_iter().map(|(place, n, o)| Ok((*groups.get(place).ok_or(Damage("key"))?, n, o)));
+    sums.add(grouped.collect::<Result<_, Damage>>()?)?;
+    sums.told()
+}
+
+async fn agents_of(
+    snapshot: &mut SqliteConnection,
+    tenant: &TenantId,
+    plan: &Plan,
+) -> Result<Vec<AgentFigures>, Fault> {
+    let months: Vec<_> =
+        plan.months.iter().map(|p| (&p.queue, month(p.stretch.0), month(p.stretch.1))).collect();
+    let ranges: Vec<_> = plan.raw.iter().map(range).collect();
+    let mut rows: Vec<AgentRow> = ask(snapshot, sql::AGENTS_OF_MONTHS, tenant, &months).await?;
+    rows.extend(ask::<_, AgentRow>(snapshot, sql::AGENTS_OF_RATINGS, tenant, &ranges).await?);
+    let mut agents: BTreeMap<(String, String), Tally> = BTreeMap::new();
+    for (queue, agent, n1, n2, n3, n4, n5) in rows {
+        let tally = Tally::new([n1, n2, n3, n4, n5]).map_err(|_| Damage("score"))?;
+        let sum = agents.entry((queue, agent)).or_default();
+        *sum = sum.merge(&tally).map_err(|_| Damage("score"))?;
+    }
+    let told = agents.into_iter().filter(|(_, tally)| tally.count() > 0).map(|((queue, agent), tally)| {
+        let agent = agent.parse().map_err(|_| Damage("agent_id"))?;
+        Ok(AgentFigures { queue: queue_of(&queue)?, agent, tally })
+    });
+    Ok(told.collect::<Result<Vec<_>, Damage>>()?)
 }
 
 /// The zone by which a tenant's days are counted.
@@ -145,19 +140,14 @@ async fn kept(
     snapshot: &mut SqliteConnection,
     tenant: &TenantId,
     queues: &[String],
-    periods: &[Period],
+    periods: &[&Period],
 ) -> Result<Kept, Fault> {
     let days: Vec<_> = periods.iter().filter_map(|period| period.days).collect();
     if days.is_empty() {
         return Ok(Kept::default());
     }
-    let first =
-        days.iter().map(|d| d.first.map_or_else(String::new, |d| d.to_string())).min().unwrap_or_default();
-    let last = days
-        .iter()
-        .map(|d| d.last.map_or_else(|| LAST.to_owned(), |d| d.to_string()))
-        .max()
-        .unwrap_or_default();
+    let first = days.iter().map(first_of).min().unwrap_or_default();
+    let last = days.iter().map(last_of).max().unwrap_or_default();
     // A marked day spoils its whole month, also where that only begins or ends here.
     let (first_month, last_month) =
         (first.get(..7).unwrap_or_default(), format!("{}{LAST}", last.get(..7).unwrap_or(LAST)));
@@ -181,6 +171,14 @@ async fn kept(
         kept.months.entry(queue).or_default().insert(first);
     }
     Ok(kept)
+}
+
+fn first_of(days: &Days) -> String {
+    days.first.map_or_else(String::new, |date| date.to_string())
+}
+
+fn last_of(days: &Days) -> String {
+    days.last.map_or_else(|| LAST.to_owned(), |date| date.to_string())
 }
 
 /// Asks for what a list of stretches comes to. Nothing is asked about nothing.

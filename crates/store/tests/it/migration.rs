@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use aftercall_core::OfferState;
 use aftercall_core::stats::WeekStart;
 use aftercall_store::{
-    By, KeyHash, KeyUse, NewKey, Queues, RatingFilter, Revoked, Role, Store, Subject, Tenant, Window, Zone,
+    By, KeyHash, KeyUse, NewKey, Question, Queues, RatingFilter, Results, Revoked, Role, Store, Subject,
+    Tenant, Window, Zone,
 };
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor, Row};
@@ -139,11 +140,12 @@ async fn all_is_there(store: &Store) {
     assert_eq!(tally.counts(), [0, 0, 0, 1, 1]);
     // Results are exact before anything is counted, and after.
     for _ in 0..2 {
-        let (everything, whole) = (Queues::All, [Window::default()]);
-        let figures = store.figures(&super::harness::tenant(), &everything, &whole, By::Queue).await.unwrap();
+        let whole = Window::default();
+        let question =
+            Question { queues: Queues::All, windows: vec![whole], by: By::Queue, agents: Some(whole) };
+        let Results { figures, agents } = store.results(&super::harness::tenant(), &question).await.unwrap();
         let q1 = figures.iter().find(|of| of.queue == Some(Some("q1".parse().unwrap()))).unwrap().figures;
         assert_eq!((q1.tally, q1.funnel.completed, q1.funnel.suppressed), (tally, 1, 1));
-        let agents = store.agents(&super::harness::tenant(), &everything, &whole[0]).await.unwrap();
         assert_eq!(agents.iter().map(|of| of.agent.as_str()).collect::<Vec<_>>(), ["a1", "a2"]);
         while !store.catch_up(&super::harness::tenant(), at(70 * 86_400)).await.unwrap().is_idle() {}
     }

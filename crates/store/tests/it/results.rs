@@ -9,8 +9,8 @@ use aftercall_core::stats::calendar::day;
 use aftercall_core::stats::{Tally, WeekStart};
 use aftercall_core::{OfferState, TenantId};
 use aftercall_store::{
-    Actor, Answered, By, Change, Figures, Funnel, Offered, Put, Queues, RatedAt, RatingFilter, Replacement,
-    Session, Store, Tenant, Window, Write, Zone,
+    Actor, Answered, By, Change, Figures, Funnel, Offered, Put, Question, Queues, RatedAt, RatingFilter,
+    Replacement, Results, Session, Store, Tenant, Window, Write, Zone,
 };
 use jiff::civil::Date;
 use jiff::{Span, Timestamp};
@@ -204,6 +204,11 @@ impl Storm<'_> {
         }
     }
 
+    async fn ask(&self, queues: &Queues, windows: &[Window], by: By, agents: Option<Window>) -> Results {
+        let question = Question { queues: queues.clone(), windows: windows.to_vec(), by, agents };
+        self.store.results(&self.tenant, &question).await.unwrap()
+    }
+
     /// Reads everything, and compares it with a recount.
     async fn compare(&mut self) {
         let raw = self.raw().await;
@@ -214,7 +219,7 @@ impl Storm<'_> {
                 (Queues::Only(vec!["q0".parse().unwrap(), "q2".parse().unwrap()]), Some(vec!["q0", "q2"])),
             ] {
                 for by in [By::Queue, By::Nothing] {
-                    let told = self.store.figures(&self.tenant, &queues, &windows, by).await.unwrap();
+                    let told = self.ask(&queues, &windows, by, None).await.figures;
                     let told: BTreeMap<_, _> =
                         told.into_iter().map(|c| ((c.queue.map(name_of), c.period), c.figures)).collect();
                     assert_eq!(
@@ -225,7 +230,7 @@ impl Storm<'_> {
                     );
                 }
                 for window in windows.iter().take(3) {
-                    let told = self.store.agents(&self.tenant, &queues, window).await.unwrap();
+                    let told = self.ask(&queues, &[], By::Nothing, Some(*window)).await.agents;
                     let told: BTreeMap<_, _> = told
                         .into_iter()
                         .map(|a| ((name_of(a.queue), a.agent.to_string()), a.tally))
@@ -383,13 +388,12 @@ async fn what_is_counted_is_read_from_what_is_kept() {
     while !store.catch_up(&tenant(), at(2)).await.unwrap().is_idle() {}
     // Somebody changes the ratings behind our back: what is kept does not know.
     home.sql("DELETE FROM cc_csat").await;
-    let figures = store.figures(&tenant(), &Queues::All, &[Window::default()], By::Nothing).await.unwrap();
-    assert_eq!(figures[0].figures.tally.counts(), [0, 0, 1, 0, 1]);
-    let agents = store.agents(&tenant(), &Queues::All, &Window::default()).await.unwrap();
-    assert_eq!(
-        agents[0].tally.counts(),
-        [0, 0, 0, 0, 1],
-        "the month that is over is kept, the present one is not"
-    );
+    let whole = Window::default();
+    let question =
+        Question { queues: Queues::All, windows: vec![whole], by: By::Nothing, agents: Some(whole) };
+    let results = store.results(&tenant(), &question).await.unwrap();
+    assert_eq!(results.figures[0].figures.tally.counts(), [0, 0, 1, 0, 1]);
+    let agents = results.agents[0].tally.counts();
+    assert_eq!(agents, [0, 0, 0, 0, 1], "the month that is over is kept, the present one is not");
     assert_eq!(store.ratings(&tenant(), &RatingFilter::default(), None, 9).await.unwrap().len(), 0);
 }
