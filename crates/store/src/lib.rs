@@ -168,6 +168,38 @@ impl Store {
         }
     }
 
+    /// The same question answered twice in one snapshot: as [`Store::results`] does, and by counting every rating and
+    /// offer. For whoever doubts; where the two differ, what is kept is wrong.
+    ///
+    /// # Errors
+    /// As [`Store::results`].
+    pub async fn verified(&self, tenant: &TenantId, question: &Question) -> Result<[Results; 2], StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.verified(tenant, question).await,
+        }
+    }
+
+    /// When the first and the last of a tenant's ratings and offers were; `None` where there are none.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn span(&self, tenant: &TenantId) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.span(tenant).await,
+        }
+    }
+
+    /// Nothing of what is kept of a tenant's results is believed any more, until [`Store::catch_up`] has counted it anew.
+    /// `false`: there is no such tenant.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn doubt_all(&self, tenant: &TenantId, at: Timestamp) -> Result<bool, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.doubt_all(tenant, at).await,
+        }
+    }
+
     /// Counts anew some of what changed; call it until nothing was to be done. Months that are over by then are put
     /// together. Others may write and read meanwhile, and several nodes may do this at once.
     ///

@@ -239,6 +239,11 @@ pub(crate) fn quality(row: &impl Cells) -> Decoded<Quality> {
     })
 }
 
+/// The first and the last moment.
+pub(crate) fn span(row: &impl Cells) -> Decoded<Option<(Timestamp, Timestamp)>> {
+    Ok(row.instant("first")?.zip(row.instant("last")?))
+}
+
 /// A queue's name in the tables of results, `""` for none.
 pub(crate) fn queue(row: &impl Cells) -> Decoded<String> {
     field(row, "queue_id")

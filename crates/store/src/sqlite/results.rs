@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aftercall_core::stats::Tally;
 use aftercall_core::{QueueId, TenantId};
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -41,27 +42,65 @@ impl Sqlite {
         if let Queues::Only(queues) = &question.queues {
             bounded("queues", queues.len(), QUEUES_MAX)?;
         }
-        self.told(self.answered(tenant, question).await)
+        let answered =
+            async { answered(&mut *self.readers.begin().await?, tenant, question, Trust::Kept).await };
+        self.told(answered.await)
     }
 
-    async fn answered(&self, tenant: &TenantId, question: &Question) -> Result<Results, Fault> {
-        let mut snapshot = self.readers.begin().await?;
-        let Some(zone) = zone(&mut snapshot, tenant).await? else { return Ok(Results::default()) };
-        let queues = named(&mut snapshot, tenant, &question.queues).await?;
-        let period = |window| Period::of(window, &zone);
-        let (periods, of_agents): (Vec<_>, Vec<_>) =
-            (question.windows.iter().map(period).collect(), question.agents.iter().map(period).collect());
-        let all: Vec<&Period> = periods.iter().chain(&of_agents).collect();
-        let kept = kept(&mut snapshot, tenant, &queues, &all).await?;
-        let plan = Plan::new(&queues, &periods, &kept, &zone, Grain::Days);
-        let agents = Plan::new(&queues, &of_agents, &kept, &zone, Grain::Months);
-        bounded("stretches that no whole day covers", plan.raw.len() + agents.raw.len(), RAW_PARTS_MAX)
-            .map_err(Fault::Told)?;
-        Ok(Results {
-            figures: figures(&mut snapshot, tenant, &plan, Groups::new(&queues, question.by)).await?,
-            agents: agents_of(&mut snapshot, tenant, &agents).await?,
-        })
+    pub(crate) async fn verified(
+        &self,
+        tenant: &TenantId,
+        question: &Question,
+    ) -> Result<[Results; 2], StoreError> {
+        let verified = async {
+            let mut snapshot = self.readers.begin().await?;
+            let kept = answered(&mut snapshot, tenant, question, Trust::Kept).await?;
+            Ok([kept, answered(&mut snapshot, tenant, question, Trust::Nothing).await?])
+        };
+        self.told(verified.await)
     }
+
+    pub(crate) async fn span(&self, tenant: &TenantId) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
+        let span = async {
+            let query = sqlx::query(sql::SPAN).bind(tenant.as_str());
+            Ok(rows::span(&query.fetch_one(&self.readers).await?)?)
+        };
+        self.told(span.await)
+    }
+}
+
+/// Whether what is kept may be read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    Kept,
+    Nothing,
+}
+
+async fn answered(
+    snapshot: &mut SqliteConnection,
+    tenant: &TenantId,
+    question: &Question,
+    trust: Trust,
+) -> Result<Results, Fault> {
+    let Some(zone) = zone(snapshot, tenant).await? else { return Ok(Results::default()) };
+    let queues = named(snapshot, tenant, &question.queues, trust).await?;
+    let period = |window| Period::of(window, &zone);
+    let (periods, of_agents): (Vec<_>, Vec<_>) =
+        (question.windows.iter().map(period).collect(), question.agents.iter().map(period).collect());
+    let all: Vec<&Period> = periods.iter().chain(&of_agents).collect();
+    let (kept, grain) = match trust {
+        Trust::Kept => (kept(snapshot, tenant, &queues, &all).await?, Grain::Days),
+        // Of months alone, and there are none.
+        Trust::Nothing => (Kept::default(), Grain::Months),
+    };
+    let plan = Plan::new(&queues, &periods, &kept, &zone, grain);
+    let agents = Plan::new(&queues, &of_agents, &kept, &zone, Grain::Months);
+    bounded("stretches that no whole day covers", plan.raw.len() + agents.raw.len(), RAW_PARTS_MAX)
+        .map_err(Fault::Told)?;
+    Ok(Results {
+        figures: figures(snapshot, tenant, &plan, Groups::new(&queues, question.by)).await?,
+        agents: agents_of(snapshot, tenant, &agents).await?,
+    })
 }
 
 /// What the parts of a plan add up to.
@@ -122,14 +161,18 @@ async fn named(
     snapshot: &mut SqliteConnection,
     tenant: &TenantId,
     queues: &Queues,
+    trust: Trust,
 ) -> Result<Vec<String>, Fault> {
     match queues {
         Queues::Only(queues) => {
             Ok(queues.iter().map(QueueId::to_string).collect::<BTreeSet<_>>().into_iter().collect())
         }
         Queues::All => {
-            let query = sqlx::query(sql::QUEUES_OF_TENANT).bind(tenant.as_str());
-            let rows = query.fetch_all(snapshot).await?;
+            let statement = match trust {
+                Trust::Kept => sql::QUEUES_OF_TENANT,
+                Trust::Nothing => sql::QUEUES_OF_RATINGS,
+            };
+            let rows = sqlx::query(statement).bind(tenant.as_str()).fetch_all(snapshot).await?;
             Ok(rows.iter().map(rows::queue).collect::<Result<_, _>>()?)
         }
     }

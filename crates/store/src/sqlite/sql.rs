@@ -395,6 +395,13 @@ statements! {
         " SELECT queue_id FROM kept WHERE queue_id IS NOT NULL
           UNION SELECT queue_id FROM marked WHERE queue_id IS NOT NULL"
     );
+    /// The queues of ratings and offers themselves, and none.
+    QUEUES_OF_RATINGS = concat!(
+        "WITH RECURSIVE ",
+        each_queue!("rated", "cc_csat"), ", ", each_queue!("offered", "cc_csat_offers"),
+        " SELECT '' AS queue_id UNION SELECT queue_id FROM rated WHERE queue_id IS NOT NULL
+          UNION SELECT queue_id FROM offered WHERE queue_id IS NOT NULL"
+    );
     /// What of these queues (`?2`) must not be believed between two days, and which months are kept.
     MARKED = "SELECT json_group_array(json_array(queue_id, local_day)) AS days FROM (
         SELECT DISTINCT queue_id, local_day FROM cc_csat_mark WHERE tenant_id = ?1
@@ -426,6 +433,10 @@ statements! {
          AND c.created_at >= p.value ->> 1 AND c.created_at < p.value ->> 2 AND c.agent_id IS NOT NULL
          GROUP BY c.queue_id, c.agent_id)"
     );
+
+    SPAN = "SELECT MIN(at) AS first, MAX(at) AS last FROM (
+        SELECT created_at AS at FROM cc_csat WHERE tenant_id = ?1
+        UNION ALL SELECT offered_at FROM cc_csat_offers WHERE tenant_id = ?1)";
 
     /// Some of what is marked, and some months that are over and stale.
     DAYS_TO_COUNT = "SELECT queue_id, local_day AS day FROM cc_csat_mark WHERE tenant_id = ?1
@@ -479,6 +490,10 @@ statements! {
          GROUP BY p.key, c.agent_id"
     );
 
+    /// Every day of which anything is kept, too.
+    MARK_KEPT = "INSERT INTO cc_csat_mark (tenant_id, queue_id, local_day, mark_id)
+        SELECT ?1, queue_id, local_day, 'kept' FROM cc_csat_queue_day WHERE tenant_id = ?1
+        ON CONFLICT (tenant_id, queue_id, local_day, mark_id) DO NOTHING";
     /// Every queue and UTC day with a rating or an offer.
     DAYS_OF_TENANT = "SELECT COALESCE(queue_id, '') AS queue_id, substr(created_at, 1, 10) AS day
         FROM cc_csat WHERE tenant_id = ?1
