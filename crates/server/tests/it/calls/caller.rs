@@ -60,7 +60,7 @@ pub(crate) enum Keys {
 
 /// Somebody who is about to call.
 pub(crate) struct Caller<'s> {
-    server: &'s Server,
+    rtp: Range<u16>,
     id: String,
     queue: &'s str,
     sipp: Sipp,
@@ -70,11 +70,21 @@ pub(crate) struct Caller<'s> {
 
 impl<'s> Caller<'s> {
     /// Calls the survey of this name about the call of this id, as the scenario says.
-    pub(crate) fn new(server: &'s Server, id: &str, survey: &str, scenario: &str) -> Self {
-        let sipp = Sipp::new(scenario, server.udp).args(["-s", survey, "-cid_str", &format!("sip-{id}")]);
+    pub(crate) fn new(server: &Server, id: &str, survey: &str, scenario: &str) -> Self {
+        Self::of((server.udp, server.rtp.clone()), id, survey, scenario)
+    }
+
+    /// Calls this extension of whoever takes calls there, and sends RTP from these ports.
+    pub(crate) fn of(
+        (udp, rtp): (SocketAddr, Range<u16>),
+        id: &str,
+        extension: &str,
+        scenario: &str,
+    ) -> Self {
+        let sipp = Sipp::new(scenario, udp).args(["-s", extension, "-cid_str", &format!("sip-{id}")]);
         let sipp = sipp.key("call_ref", id).key("agent", "PJSIP/agent1001-0000000a");
         let line = Line { codec: Codec::Pcmu, events: 101, ptime_ms: 20 };
-        Self { server, id: id.to_owned(), queue: "sales", sipp, line, keys: Keys::Events }
+        Self { rtp, id: id.to_owned(), queue: "sales", sipp, line, keys: Keys::Events }
     }
 
     pub(crate) fn queue(self, queue: &'s str) -> Self {
@@ -109,7 +119,7 @@ impl<'s> Caller<'s> {
             sip_call_id: format!("sip-{}", self.id),
             running: sipp.key("rtp_ptime", &self.line.ptime_ms.to_string()).start(),
             socket,
-            server_ports: self.server.rtp.clone(),
+            server_ports: self.rtp,
             line: self.line,
             format,
             keys: self.keys,
