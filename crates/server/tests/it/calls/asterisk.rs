@@ -31,7 +31,7 @@ const NEEDED: &str = "this test needs Asterisk in target/asterisk: run scripts/i
 const LOG_LINES_SHOWN: usize = 60;
 
 /// What it loads: PJSIP, the queue, the dialplan of the examples, and what these need.
-const MODULES: [&str; 27] = [
+const MODULES: [&str; 31] = [
     "app_dial",
     "app_queue",
     "app_stack",
@@ -39,8 +39,12 @@ const MODULES: [&str; 27] = [
     "bridge_simple",
     "chan_pjsip",
     "codec_alaw",
+    "codec_g722",
+    "codec_opus_open_source",
+    "codec_resample",
     "codec_ulaw",
     "pbx_config",
+    "res_format_attr_opus",
     "res_musiconhold",
     "res_pjproject",
     "res_pjsip",
@@ -218,7 +222,7 @@ fn hand_over(files: Files) -> (Asterisk, Call, String) {
     let udp = here(free_ports(2));
     let mut agent = Sipp::new("agent_hangs_up", udp).start();
     let asterisk = Asterisk::start(udp, here(agent.port()), files);
-    let call = Caller::of((udp, asterisk.rtp.clone()), "queued", "s", "caller_stays").dial();
+    let call = Caller::relayed(udp, asterisk.rtp.clone(), "queued", "s").dial();
     eventually("the caller to speak with the agent", || call.sipp().had("SIP/2.0 200").then_some(()));
     let id = asterisk.unique_id();
     let agents_call = agent.call_id().unwrap();
@@ -239,13 +243,31 @@ fn is_asked(server: &Server, files: Files) {
     assert_eq!((&rating["agent_id"], &rating["queue_id"]), (&"agent1001".into(), &"sales-queue".into()));
 }
 
+/// The plain example for this server.
+fn plain(server: &Server) -> Files {
+    let [mut files, _] = examples();
+    put(&mut files, "pjsip.conf", "ADDRESS-OF-AFTERCALL:5060", &server.udp.to_string());
+    files
+}
+
 #[test]
 fn the_example_for_asterisk_is_what_makes_a_queue_ask_its_callers() {
     let site = surveys::site();
     let server = site.start();
-    let [mut files, _] = examples();
-    put(&mut files, "pjsip.conf", "ADDRESS-OF-AFTERCALL:5060", &server.udp.to_string());
-    is_asked(&server, files);
+    is_asked(&server, plain(&server));
+    server.stop();
+}
+
+#[test]
+fn asterisk_hears_our_g722_and_our_opus_and_says_it_again_in_the_codec_of_the_caller() {
+    let site = surveys::site();
+    let server = site.start();
+    for codec in ["g722", "opus"] {
+        let mut files = plain(&server);
+        put(&mut files, "pjsip.conf", "allow = ulaw,alaw", &format!("allow = {codec}"));
+        is_asked(&server, files);
+        server.until_quiet();
+    }
     server.stop();
 }
 
