@@ -6,9 +6,11 @@
 
 mod error;
 mod ids;
+mod ledger;
 mod quality;
 mod rating;
 mod read;
+mod rows;
 mod rules;
 mod session;
 mod sqlite;

@@ -3,6 +3,8 @@
 use aftercall_core::{AgentId, QueueId};
 use jiff::Timestamp;
 
+use crate::error::StoreError;
+
 /// The most queues one read may name: a supervisor's. 256 index seeks are some milliseconds.
 pub const QUEUES_MAX: usize = 256;
 
@@ -32,4 +34,9 @@ pub enum Subject {
     Queue(QueueId),
     /// An agent's within these queues: what a supervisor may see. At most [`QUEUES_MAX`].
     AgentIn(AgentId, Vec<QueueId>),
+}
+
+/// Refuses more than a bound.
+pub(crate) fn bounded(what: &'static str, given: usize, most: usize) -> Result<(), StoreError> {
+    if given > most { Err(StoreError::TooMany { what, given, most }) } else { Ok(()) }
 }

@@ -92,3 +92,18 @@ impl Codec {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_is_a_sample_in_g711_alone() {
+        let laws = Codec::ALL.map(|codec| (codec.name(), codec.law()));
+        assert_eq!(laws.iter().filter(|(_, law)| law.is_some()).count(), 2);
+        assert!(
+            laws.contains(&("PCMU", Some(Law::Mu))) && laws.contains(&("PCMA", Some(Law::A))),
+            "{laws:?}"
+        );
+    }
+}

@@ -152,7 +152,9 @@ fn surveys(config: &Config) -> Finding {
     let worst = faults.iter().min_by_key(|fault| fault.at.severity);
     if let Some(worst) = worst {
         let finding = if worst.at.severity == Severity::Fault { fail } else { warn };
-        return finding("surveys", format!("{worst}\n`aftercall check` lists all {}", faults.len()));
+        // What is wrong may lie in the configuration or a recording, too.
+        let what = if worst.file.starts_with(&config.surveys_dir) { "surveys" } else { "files" };
+        return finding(what, format!("{worst}\n`aftercall check` lists all {}", faults.len()));
     }
     let names: Vec<&str> = surveys.iter().map(|survey| survey.name().as_str()).collect();
     ok("surveys", names.join(", "))

@@ -190,6 +190,13 @@ pub enum Event {
         /// The answer.
         sdp: Option<Vec<u8>>,
     },
+    /// The peer's answer to a re-INVITE of ours that says again what we said last (RFC 4028): it may have moved meanwhile.
+    Refreshed {
+        /// Which call.
+        call: CallKey,
+        /// The answer.
+        sdp: Vec<u8>,
+    },
     /// How a transfer asked for with `refer` goes on (RFC 3515).
     Transfer {
         /// Which call.
@@ -221,6 +228,7 @@ impl Event {
             | Self::Info { call, .. }
             | Self::Progress { call, .. }
             | Self::Answered { call, .. }
+            | Self::Refreshed { call, .. }
             | Self::Transfer { call, .. }
             | Self::TransportClosed { call }
             | Self::Ended { call, .. } => *call,
@@ -235,6 +243,7 @@ impl Event {
             Self::Info { .. } => "Info",
             Self::Progress { .. } => "Progress",
             Self::Answered { .. } => "Answered",
+            Self::Refreshed { .. } => "Refreshed",
             Self::Transfer { .. } => "Transfer",
             Self::TransportClosed { .. } => "TransportClosed",
             Self::Ended { .. } => "Ended",
@@ -251,6 +260,7 @@ impl fmt::Debug for Event {
             Self::Ack { sdp, .. } | Self::ReInvite { sdp, .. } | Self::Answered { sdp, .. } => {
                 out.field("sdp_bytes", &sdp.as_ref().map(Vec::len))
             }
+            Self::Refreshed { sdp, .. } => out.field("sdp_bytes", &sdp.len()),
             Self::Info { body, .. } => out.field("body_bytes", &body.len()),
             Self::Progress { status, sdp, .. } => {
                 out.field("status", status).field("sdp_bytes", &sdp.as_ref().map(Vec::len))

@@ -5,11 +5,12 @@ use std::time::Duration;
 use aftercall_wire::sip::{Headers, Method, Request, Response};
 
 use super::alarms::Alarm;
+use super::body::sdp_in;
 use super::calls::{Call, Calls, Change, Stage};
 use super::errand::{Outcome, Then};
 use super::reply::{ALLOW, SUPPORTED};
 use super::session_timer::{self, Refresher, SessionTimer};
-use super::{CallKey, Ending, message};
+use super::{CallKey, Ending, Event, message};
 
 /// After our refresh crossed a change of the peer's we wait so long, if the Call-ID is ours, and up to twice as long
 /// (RFC 3261, section 14.1: 2.1 to 4 s); else half of a second up to one (0 to 2 s).
@@ -91,6 +92,9 @@ impl Calls {
             dialog.retarget(&response.headers);
         }
         self.watch_session(call);
+        if let Some(sdp) = sdp_in(&response.headers, &response.body) {
+            self.tell(Event::Refreshed { call, sdp });
+        }
     }
 
     fn session_must_be_longer(&mut self, call: CallKey, response: &Response) {

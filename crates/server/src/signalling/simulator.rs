@@ -213,6 +213,7 @@ impl World {
                 "ended"
             }
             Event::Info { .. } => "info",
+            Event::Refreshed { .. } => "refreshed",
             Event::Progress { .. } | Event::Transfer { .. } | Event::TransportClosed { .. } => "news",
         };
         let story = self.told[side].entry(call).or_default();

@@ -281,8 +281,9 @@ fn a_peer_without_update_is_refreshed_by_what_we_said_before() {
     let offer = format!("{via}Content-Type: application/sdp\n\nv=0\n");
     wire.hears(&within("INVITE", "c", &tag, 2, &offer)).hears(&within("ACK", "c", &tag, 2, via));
     assert_eq!(wire.sent(), "491/2 INVITE");
-    wire.hears(&answer(&reinvite, "200 OK", ""));
+    wire.hears(&answer(&reinvite, "200 OK", "Content-Type: application/sdp\n\nv=1\n"));
     assert_eq!(wire.sent(), "1 ACK");
+    assert!(matches!(wire.told.last(), Some(Event::Refreshed { sdp, .. }) if sdp == b"v=1\n"));
     wire.hears(&answer(&reinvite, "200 OK", ""));
     assert_eq!(wire.sent(), "1 ACK", "as often as it comes");
     assert!(wire.until(89_999).sent().is_empty());

@@ -11,11 +11,11 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::error::StoreError;
 use crate::ids::Ids;
-use crate::read::QUEUES_MAX;
+use crate::read::{QUEUES_MAX, bounded};
+use crate::rows::{self, api_key};
 use crate::sqlite::fault::Fault;
-use crate::sqlite::rows::{self, api_key};
 use crate::sqlite::write::mark;
-use crate::sqlite::{Sqlite, bounded, sql};
+use crate::sqlite::{Sqlite, sql};
 use crate::stamp::text;
 use crate::tenant::{ApiKey, KeyHash, KeyUse, NewKey, Revoked, Role, Tenant, TenantPut, Zone};
 use crate::words::KeyId;

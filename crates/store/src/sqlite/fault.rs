@@ -1,7 +1,7 @@
 //! What goes wrong inside, and how it is told to the outside.
 
 use crate::error::StoreError;
-use crate::sqlite::rows::Damage;
+use crate::rows::Damage;
 
 /// What went wrong, before it is known in which file.
 #[derive(Debug)]

@@ -1,10 +1,10 @@
 //! The SQLite store: one file in WAL mode, one connection that writes and several that read.
 
 mod directory;
+mod encode;
 mod fault;
 mod migrate;
 mod read;
-mod rows;
 mod sql;
 #[cfg(test)]
 mod tests;
@@ -176,9 +176,4 @@ fn make(path: &str) -> std::io::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         made => made.map(drop),
     }
-}
-
-/// Refuses more than a bound.
-fn bounded(what: &'static str, given: usize, most: usize) -> Result<(), StoreError> {
-    if given > most { Err(StoreError::TooMany { what, given, most }) } else { Ok(()) }
 }

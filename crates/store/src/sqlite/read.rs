@@ -11,11 +11,11 @@ use sqlx::SqliteConnection;
 use crate::error::StoreError;
 use crate::quality::Quality;
 use crate::rating::{Found, Rating, RatingCursor, RatingFilter};
-use crate::read::{PAGE_MAX, QUEUES_MAX, RANGES_MAX, Subject, Window};
+use crate::read::{PAGE_MAX, QUEUES_MAX, RANGES_MAX, Subject, Window, bounded};
+use crate::rows;
 use crate::session::{Answer, Offer};
 use crate::sqlite::fault::Fault;
-use crate::sqlite::rows::{self, NEVER, bound};
-use crate::sqlite::{Sqlite, bounded, sql};
+use crate::sqlite::{Sqlite, sql};
 use crate::stamp::text;
 
 impl Sqlite {
@@ -182,6 +182,14 @@ impl Sqlite {
         };
         self.told(ready.await)
     }
+}
+
+/// The end of a page or window that has none: behind every time.
+const NEVER: &str = "~";
+
+/// A bound as text; what is open is before or behind every time.
+fn bound(at: Option<Timestamp>, open: &str) -> String {
+    at.map_or_else(|| open.to_owned(), text)
 }
 
 /// A page of one queue's ratings, or of those of every queue that the filter allows.

@@ -3,38 +3,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aftercall_core::stats::calendar::day_of;
-use aftercall_core::{AgentId, CallId, QueueId, Score, TenantId};
+use aftercall_core::{CallId, TenantId};
 use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use crate::error::StoreError;
 use crate::ids::Ids;
-use crate::rules::{Entry, Known};
+use crate::ledger::{Bucket, Calls, Changes, Ledger, calls_of, happen};
+use crate::read::bounded;
+use crate::rows::{self, JsonRow};
+use crate::rules::Known;
+use crate::sqlite::encode::{AnswerRow, LogRow, OfferRow, QualityRow, RatingRow};
 use crate::sqlite::fault::Fault;
-use crate::sqlite::rows::{self, AnswerRow, JsonRow, LogRow, OfferRow, QualityRow, RatingRow};
-use crate::sqlite::{Sqlite, bounded, sql};
+use crate::sqlite::{Sqlite, sql};
 use crate::tenant::Zone;
 use crate::write::{BATCH_MAX, Write, Written};
-
-/// A tenant's part of a batch.
-struct Ledger {
-    zone: Zone,
-    before: Calls,
-    now: Calls,
-    log: Vec<Entry>,
-    /// When the last of it arrived.
-    at: Timestamp,
-}
-
-/// Sorted, so that neighbours in an index are written together.
-type Calls = BTreeMap<CallId, Known>;
-
-/// A queue's local day, `""` for no queue: what a mark names.
-type Bucket<'a> = (&'a str, Date);
 
 impl Sqlite {
     pub(crate) async fn write(&self, batch: &[Write]) -> Result<Vec<Written>, StoreError> {
@@ -48,8 +32,7 @@ impl Sqlite {
     async fn commit(&self, batch: &[Write]) -> Result<Vec<Written>, Fault> {
         let mut transaction = self.begin().await?;
         let mut ledgers = load(&mut transaction, batch).await?;
-        let written: Vec<Written> =
-            batch.iter().map(|write| happen(&mut ledgers, &self.ids, write)).collect();
+        let written = happen(&mut ledgers, &self.ids, batch);
         for (tenant, ledger) in &ledgers {
             self.keep(&mut transaction, tenant, ledger).await?;
         }
@@ -74,35 +57,26 @@ impl Sqlite {
     ) -> Result<(), Fault> {
         let changes = Changes::of(ledger);
         // Guarded by key and revision: what was read a moment ago is still so, or nothing is kept.
-        if put(connection, sql::INSERT_RATINGS, tenant, &changes.new_ratings).await?
-            != changes.new_ratings.len()
-            || put(connection, sql::UPDATE_RATINGS, tenant, &changes.changed_ratings).await?
-                != changes.changed_ratings.len()
+        let [new, changed] = [&changes.new_ratings, &changes.changed_ratings]
+            .map(|ratings| all(ratings, |r| RatingRow::new(r)));
+        if put(connection, sql::INSERT_RATINGS, tenant, &new).await? != new.len()
+            || put(connection, sql::UPDATE_RATINGS, tenant, &changed).await? != changed.len()
         {
             return Err(Fault::Raced);
         }
         put(connection, sql::DELETE_RATINGS, tenant, &changes.gone_ratings).await?;
-        put(connection, sql::PUT_ANSWERS, tenant, &changes.answers).await?;
+        let answers = all(&changes.answers, |(call, answer)| AnswerRow::new(call, answer));
+        put(connection, sql::PUT_ANSWERS, tenant, &answers).await?;
         put(connection, sql::DELETE_ANSWERS, tenant, &changes.gone_answers).await?;
-        put(connection, sql::PUT_OFFERS, tenant, &changes.offers).await?;
-        put(connection, sql::PUT_QUALITIES, tenant, &changes.qualities).await?;
-        let log: Vec<LogRow<'_>> = ledger
-            .log
-            .iter()
-            .map(|entry| LogRow::new(entry, self.ids.next(entry.arrived_at).to_string()))
-            .collect();
+        let offers = all(&changes.offers, |offer| OfferRow::new(offer));
+        put(connection, sql::PUT_OFFERS, tenant, &offers).await?;
+        let qualities = all(&changes.qualities, |(call, measured)| QualityRow::new(call, measured));
+        put(connection, sql::PUT_QUALITIES, tenant, &qualities).await?;
+        let log = all(&ledger.log, |entry| LogRow::new(entry, self.ids.next(entry.arrived_at).to_string()));
         put(connection, sql::INSERT_LOG, tenant, &log).await?;
-        mark(connection, &self.ids, tenant, touched(ledger), ledger.at).await?;
+        mark(connection, &self.ids, tenant, ledger.touched(), ledger.at).await?;
         Ok(())
     }
-}
-
-/// Lets a write happen to what is known of its call.
-fn happen(ledgers: &mut BTreeMap<&TenantId, Ledger>, ids: &Ids, write: &Write) -> Written {
-    let (tenant, call) = write.call();
-    let Some(ledger) = ledgers.get_mut(tenant) else { return Written::UnknownTenant };
-    ledger.at = ledger.at.max(write.at());
-    ledger.now.entry(call.clone()).or_default().apply(write, ids, &mut ledger.log)
 }
 
 /// What is known of every call of the batch, by tenant; tenants that do not exist are left out.
@@ -110,16 +84,10 @@ async fn load<'a>(
     connection: &mut SqliteConnection,
     batch: &'a [Write],
 ) -> Result<BTreeMap<&'a TenantId, Ledger>, Fault> {
-    let mut calls: BTreeMap<&TenantId, BTreeMap<&CallId, bool>> = BTreeMap::new();
-    for write in batch {
-        let (tenant, call) = write.call();
-        *calls.entry(tenant).or_default().entry(call).or_default() |= write.is_about_answers();
-    }
     let mut ledgers = BTreeMap::new();
-    for (tenant, calls) in calls {
+    for (tenant, calls) in calls_of(batch) {
         if let Some((zone, before)) = known(connection, tenant, &calls).await? {
-            let now = before.clone();
-            ledgers.insert(tenant, Ledger { zone, before, now, log: Vec::new(), at: Timestamp::MIN });
+            ledgers.insert(tenant, Ledger::new(zone, before));
         }
     }
     Ok(ledgers)
@@ -152,79 +120,6 @@ async fn known(
     Ok(Some((rows::zone(&row)?, known)))
 }
 
-/// What a ledger changes, as rows.
-#[derive(Default)]
-struct Changes<'a> {
-    new_ratings: Vec<RatingRow<'a>>,
-    changed_ratings: Vec<RatingRow<'a>>,
-    gone_ratings: Vec<&'a CallId>,
-    answers: Vec<AnswerRow<'a>>,
-    gone_answers: Vec<&'a CallId>,
-    offers: Vec<OfferRow<'a>>,
-    qualities: Vec<QualityRow<'a>>,
-}
-
-impl<'a> Changes<'a> {
-    fn of(ledger: &'a Ledger) -> Self {
-        let mut changes = Self::default();
-        for (call, before, now) in ledger.calls() {
-            match (&before.rating, &now.rating) {
-                (None, Some(new)) => changes.new_ratings.push(RatingRow::new(new)),
-                (Some(old), Some(new)) if old != new => {
-                    changes.changed_ratings.push(RatingRow::new(new));
-                }
-                (Some(_), None) => changes.gone_ratings.push(call),
-                _ => {}
-            }
-            let answers =
-                now.answers.values().filter(|answer| before.answers.get(&answer.question) != Some(answer));
-            changes.answers.extend(answers.map(|answer| AnswerRow::new(call, answer)));
-            // Answers go only all at once, by an erasure, after which none comes.
-            if now.answers.is_empty() && !before.answers.is_empty() {
-                changes.gone_answers.push(call);
-            }
-            if let Some(offer) = now.offer.as_ref().filter(|_| before.offer != now.offer) {
-                changes.offers.push(OfferRow::new(offer));
-            }
-            changes.qualities.extend(now.quality.as_ref().map(|measured| QualityRow::new(call, measured)));
-        }
-        changes
-    }
-}
-
-impl Ledger {
-    /// Every call, as it was and as it is.
-    fn calls(&self) -> impl Iterator<Item = (&CallId, &Known, &Known)> {
-        self.before.iter().zip(&self.now).map(|((call, before), (_, now))| (call, before, now))
-    }
-}
-
-/// The buckets whose figures a ledger changes: of a move, the one it left and the one it came to.
-fn touched(ledger: &Ledger) -> BTreeSet<Bucket<'_>> {
-    let rules = ledger.zone.rules();
-    let mut touched = BTreeSet::new();
-    for (_, before, now) in ledger.calls() {
-        if counted(before) != counted(now) {
-            let ratings = [&before.rating, &now.rating].into_iter().flatten();
-            touched.extend(ratings.map(|rating| bucket(rating.queue.as_ref(), rating.created_at, rules)));
-        }
-        if before.offer != now.offer {
-            let offers = [&before.offer, &now.offer].into_iter().flatten();
-            touched.extend(offers.map(|offer| bucket(offer.about.queue.as_ref(), offer.offered_at, rules)));
-        }
-    }
-    touched
-}
-
-fn bucket<'a>(queue: Option<&'a QueueId>, at: Timestamp, rules: &TimeZone) -> Bucket<'a> {
-    (queue.map_or("", QueueId::as_str), day_of(at, rules))
-}
-
-/// What of a call's rating any figure depends on.
-fn counted(known: &Known) -> Option<(Score, Option<&AgentId>, Option<&QueueId>, Timestamp)> {
-    known.rating.as_ref().map(|r| (r.score, r.agent.as_ref(), r.queue.as_ref(), r.created_at))
-}
-
 /// Marks buckets to be counted anew.
 pub(super) async fn mark(
     connection: &mut SqliteConnection,
@@ -237,6 +132,10 @@ pub(super) async fn mark(
         buckets.into_iter().map(|(queue, day)| (queue, day.to_string(), ids.next(at).to_string())).collect();
     put(connection, sql::INSERT_MARKS, tenant, &marks).await?;
     Ok(())
+}
+
+fn all<'a, T, R>(things: &'a [T], row: impl FnMut(&'a T) -> R) -> Vec<R> {
+    things.iter().map(row).collect()
 }
 
 /// Runs a statement over rows, unless there are none; tells how many rows it changed.

@@ -27,7 +27,7 @@ pub fn uri_of(value: &str) -> &str {
 #[must_use]
 pub fn param<'a>(value: &'a str, name: &str) -> Option<&'a str> {
     let after = match angles(value) {
-        (Some(_), Some(end)) => &value[end + 1..],
+        (Some(_), Some(end)) => &value[end..],
         _ => value,
     };
     let mut rest = after;

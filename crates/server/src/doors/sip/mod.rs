@@ -4,6 +4,7 @@
 //! its survey, `negotiate` agrees on media, `keys` counts each press once, `orders` does what the conversation says, `later` does
 //! what takes time.
 
+mod agreement;
 mod call;
 mod facts;
 mod keys;

@@ -130,6 +130,18 @@ pub(super) fn answered(answer: &[u8], local: &mut Local) -> Result<media::Agreed
     Ok(for_media(&agreed))
 }
 
+/// What an answer settled to an offer that said again what we said last. Seen from the peer that is the same, offer or
+/// answer: the first that it takes of what we have.
+///
+/// # Errors
+/// When it is not readable or takes nothing.
+pub(super) fn repeated(answer: &[u8], local: &mut Local) -> Result<media::Agreed, NoCommon> {
+    let answer = Description::parse(answer).map_err(|_| NoCommon)?;
+    let (_, agreed) = sdp::answer(&answer, &local.described()).map_err(refused)?;
+    local.keys = agreed.srtp;
+    Ok(for_media(&agreed))
+}
+
 fn refused(why: sdp::NoCommon) -> NoCommon {
     tracing::info!(%why, "a session description was refused");
     NoCommon
@@ -209,6 +221,21 @@ mod tests {
             line(&answer(&secret(SUITE, KEY), &mut taken()).unwrap().0).split("inline:").nth(1),
             Some(&*lines[0])
         );
+    }
+
+    #[test]
+    fn an_answer_to_what_we_said_before_keeps_our_key_and_takes_what_is_new_of_theirs() {
+        let mut local = taken();
+        let (_, before) = answer(&secret("AES_CM_128_HMAC_SHA1_80", KEY), &mut local).unwrap();
+        let ours = local.keys().unwrap().ours;
+        let moved = String::from_utf8(secret("AES_CM_128_HMAC_SHA1_80", OTHER)).unwrap();
+        let moved = moved.replace("192.0.2.1", "192.0.2.9");
+        let after = repeated(moved.as_bytes(), &mut local).unwrap();
+        assert_eq!((after.codec, after.heard, after.rtcp), (before.codec, before.heard, before.rtcp));
+        assert_eq!(after.remote, "192.0.2.9:4000".parse().ok());
+        assert_eq!(local.keys().unwrap().ours, ours);
+        assert!(repeated(b"v=0", &mut local).is_err());
+        assert!(local.keys().is_some(), "what cannot be read changes nothing");
     }
 
     #[test]

@@ -8,14 +8,13 @@ use std::time::Duration;
 use crate::writer::words::{Flag, Session};
 use aftercall_core::{Conversation, Effect, Key, Session as SurveySession, What};
 use aftercall_media::{
-    Agreed, Engine, Event as MediaEvent, Happened, KeyBy, LegHandle, LegId, PlayId, Quality, RecordEnd,
-    Recording,
+    Engine, Event as MediaEvent, Happened, KeyBy, LegHandle, LegId, PlayId, Quality, RecordEnd, Recording,
 };
 
+use super::agreement::Unanswered;
 use super::call::{Call, CallNumber, Comment, Leg, Media};
 use super::keys::{Keys, KeysFrom};
 use super::later::{Hands, Later};
-use super::negotiate::{self, Local};
 use super::plan::{Chosen, Plan};
 use super::{Parts, RETRY_AFTER_SECONDS, facts};
 use crate::doors::keep;
@@ -32,7 +31,7 @@ pub(super) struct Switchboard {
     pub(super) handover: Handover,
     pub(super) calls: HashMap<CallNumber, Call>,
     dialogs: HashMap<CallKey, CallNumber>,
-    legs: HashMap<LegId, CallNumber>,
+    pub(super) legs: HashMap<LegId, CallNumber>,
     due: BTreeSet<(Duration, CallNumber)>,
     last: u64,
 }
@@ -68,6 +67,7 @@ impl Switchboard {
         match event {
             Event::Ack { sdp, .. } => self.on_ack(number, dialog, sdp.as_deref()),
             Event::ReInvite { sdp, .. } => self.on_reinvite(number, dialog, sdp.as_deref()),
+            Event::Refreshed { sdp, .. } => self.on_refreshed(number, dialog, &sdp),
             Event::Info { content_type, body, .. } => {
                 self.on_info(number, content_type.as_deref().unwrap_or_default(), &body);
             }
@@ -191,22 +191,6 @@ impl Switchboard {
         }
     }
 
-    /// Agrees on media and answers 200.
-    fn answer(&mut self, dialog: CallKey, request: &InviteRequest) -> Result<Leg, Unanswered> {
-        let port = self.media.reserve_port().map_err(|_| Unanswered::Busy)?;
-        let sip = &self.parts.config.sip;
-        let mut local = Local::new(request, port.number(), dialog, sip).map_err(|_| Unanswered::Busy)?;
-        let (sdp, agreed) = match &request.sdp {
-            Some(offer) => {
-                let (sdp, agreed) = negotiate::answer(offer, &mut local).map_err(|_| Unanswered::NoCommon)?;
-                (sdp, Some(agreed))
-            }
-            None => (negotiate::offer(&mut local).map_err(|_| Unanswered::NoCommon)?, None),
-        };
-        self.signalling.accept(dialog, sdp).map_err(|_| Unanswered::Busy)?;
-        Ok(Leg { dialog, local, media: Media::Reserved { port, agreed }, peer: request.source })
-    }
-
     fn admit(&mut self, leg: Leg, kept: Arc<Session>, chosen: Chosen, caller: Option<Source>) {
         self.last += 1;
         let number = CallNumber(self.last);
@@ -233,71 +217,6 @@ impl Switchboard {
         self.calls.insert(number, call);
         self.parts.metrics.sip.calls.add(1);
         self.reschedule(number);
-    }
-
-    /// The first ACK lets sound flow. A later one may answer an offer that we made on a re-INVITE.
-    fn on_ack(&mut self, number: CallNumber, dialog: CallKey, sdp: Option<&[u8]>) {
-        let media = &self.media;
-        let Some(leg) = self.calls.get_mut(&number).and_then(|call| call.leg_mut(dialog)) else { return };
-        let answered = sdp.map(|sdp| negotiate::answered(sdp, &mut leg.local));
-        let (port, agreed) = match std::mem::replace(&mut leg.media, Media::Closed) {
-            Media::Reserved { port, agreed } => (port, agreed.or_else(|| answered?.ok())),
-            other => {
-                leg.media = other;
-                if let Some(Ok(agreed)) = answered {
-                    self.change_media(number, dialog, agreed);
-                }
-                return;
-            }
-        };
-        let Some(agreed) = agreed else { return self.fail(number, "no_codec") };
-        match media.open_secure(port, agreed, leg.local.keys()) {
-            Ok(handle) => {
-                self.legs.insert(handle.id(), number);
-                self.parts.metrics.sip.secure.add(leg.local.keys().is_some().into());
-                leg.media = Media::Open { leg: handle, agreed };
-                self.converse(number, Conversation::start);
-            }
-            Err(refused) => {
-                tracing::warn!(%refused, "no media for a call");
-                self.fail(number, "media");
-            }
-        }
-    }
-
-    /// Hold, and back (RFC 3264, 8.4), or a new address.
-    fn on_reinvite(&mut self, number: CallNumber, dialog: CallKey, sdp: Option<&[u8]>) {
-        let signalling = self.signalling.clone();
-        let Some(leg) = self.calls.get_mut(&number).and_then(|call| call.leg_mut(dialog)) else { return };
-        let Some(offer) = sdp else {
-            let again = negotiate::offer(&mut leg.local).map_err(|_| 488);
-            return log_untaken(signalling.answer_reinvite(dialog, again));
-        };
-        let Ok((answer, now_agreed)) = negotiate::answer(offer, &mut leg.local) else {
-            return log_untaken(signalling.answer_reinvite(dialog, Err(488)));
-        };
-        log_untaken(signalling.answer_reinvite(dialog, Ok(answer)));
-        self.change_media(number, dialog, now_agreed);
-    }
-
-    /// Takes what was agreed on anew. A caller who cannot hear us is on hold.
-    fn change_media(&mut self, number: CallNumber, dialog: CallKey, now_agreed: Agreed) {
-        let Some(leg) = self.calls.get_mut(&number).and_then(|call| call.leg_mut(dialog)) else { return };
-        let Media::Open { leg: handle, agreed } = &mut leg.media else { return };
-        let before = std::mem::replace(agreed, now_agreed);
-        let taken = handle.secure(leg.local.keys()).and_then(|()| handle.update(now_agreed));
-        if let Err(refused) = taken {
-            tracing::warn!(%refused, "a call's media could not be changed");
-        }
-        if let Some(call) = self.calls.get_mut(&number) {
-            call.renegotiated(&before, &now_agreed);
-        }
-        let held = (!before.direction.sends(), !now_agreed.direction.sends());
-        match held {
-            (false, true) => self.converse(number, |conversation, _| conversation.hold()),
-            (true, false) => self.converse(number, Conversation::resume),
-            _ => {}
-        }
     }
 
     fn on_info(&mut self, number: CallNumber, content_type: &str, body: &[u8]) {
@@ -411,7 +330,7 @@ impl Switchboard {
     }
 
     /// Our fault or the PBX's: what was answered stays, the caller is let go.
-    fn fail(&mut self, number: CallNumber, reason: &str) {
+    pub(super) fn fail(&mut self, number: CallNumber, reason: &str) {
         let reason = reason.to_owned();
         let Some(call) = self.calls.get_mut(&number) else { return };
         // What is being spoken is an answer, too: first it is kept.
@@ -479,12 +398,6 @@ impl Switchboard {
         };
         self.parts.unusual.rated(&rated, self.parts.clock.elapsed())
     }
-}
-
-/// Why a call was not answered.
-enum Unanswered {
-    Busy,
-    NoCommon,
 }
 
 fn busy() -> Refusal {

@@ -239,7 +239,7 @@ async fn a_caller_who_hangs_up_instead_of_acknowledging_is_gone() {
     let answer = peer.until("SIP/2.0 200").await;
     peer.send(&within("BYE", "a", &to_tag(&answer), 2, "")).await;
     assert!(peer.until("SIP/2.0 200 OK\r\nVia").await.contains("CSeq: "));
-    assert_eq!(agent.until_ended(1).await, "invite+sdp ended:peer");
+    assert_eq!(agent.until_ended(1).await, "invite+sdp ack ended:peer");
     agent.assert_empty();
     // The answer is not repeated any more, while that of a later call is, and is again.
     peer.send(&invite("b", "")).await;

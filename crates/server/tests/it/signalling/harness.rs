@@ -160,6 +160,7 @@ fn word(event: &Event) -> String {
         }
         Event::Progress { status, sdp: s, .. } => sdp(&format!("progress-{status}"), s),
         Event::Answered { sdp: s, .. } => sdp("answered", s),
+        Event::Refreshed { .. } => "refreshed".into(),
         Event::Transfer { progress, .. } => format!("transfer-{progress:?}"),
         Event::TransportClosed { .. } => "transport-closed".into(),
         Event::Ended { ending, .. } => match ending {

@@ -121,6 +121,8 @@ fn says<N: Copy>(step: &Step<N>, word: impl Fn(N) -> String) -> Vec<String> {
     sent.into_iter().chain(step.news.map(word)).collect()
 }
 
+const A_MS: Duration = Duration::from_millis(1);
+
 /// Two minutes in the life of a transaction, a line for each thing it says: when, in milliseconds, and what.
 fn life(kind: &str, carriage: Carriage, script: &[(u64, Event)]) -> Vec<String> {
     let (mut machine, said) = Machine::new(kind, carriage);
@@ -129,6 +131,10 @@ fn life(kind: &str, carriage: Carriage, script: &[(u64, Event)]) -> Vec<String> 
     let mut over = machine.is_over();
     loop {
         let next = script.peek().map(|(ms, _)| Duration::from_millis(*ms));
+        // Whoever asks too early is told nothing, and nothing is over.
+        let sooner = [machine.due(), next].into_iter().flatten().min().and_then(|at| at.checked_sub(A_MS));
+        let early = sooner.filter(|_| !machine.is_over()).map(|early| machine.tick(early));
+        assert!(early.is_none_or(|said| said.is_empty()) && (over || !machine.is_over()), "{log:?}");
         let (now, said) = match (machine.due(), next) {
             (Some(due), None) => (due, machine.tick(due)),
             (Some(due), Some(next)) if due < next => (due, machine.tick(due)),

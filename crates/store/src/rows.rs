@@ -1,0 +1,245 @@
+//! Rows and the values they hold. A value that aftercall would not have written is damage.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use aftercall_core::stats::{Tally, WeekStart};
+use aftercall_core::{AgentId, CallId, Key, OfferState, QueueId, Score};
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use crate::quality::Quality;
+use crate::rating::{Flag, Rating};
+use crate::session::{About, Answer, Offer};
+use crate::tenant::{ApiKey, Role, Tenant, Zone};
+use crate::words::Said;
+
+/// The column whose value is none that aftercall writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Damage(pub(crate) &'static str);
+
+type Decoded<T> = Result<T, Damage>;
+
+/// A row, however it came: cell by cell, or as a JSON object with the columns' names.
+pub(crate) trait Cells {
+    fn text(&self, column: &'static str) -> Decoded<Option<&str>>;
+    fn whole(&self, column: &'static str) -> Decoded<Option<i64>>;
+    /// A moment; as text where the database has no type for it.
+    fn instant(&self, column: &'static str) -> Decoded<Option<Timestamp>> {
+        self.text(column)?.map(|text| text.parse().map_err(|_| Damage(column))).transpose()
+    }
+}
+
+impl Cells for SqliteRow {
+    fn text(&self, column: &'static str) -> Decoded<Option<&str>> {
+        self.try_get(column).map_err(|_| Damage(column))
+    }
+
+    fn whole(&self, column: &'static str) -> Decoded<Option<i64>> {
+        self.try_get(column).map_err(|_| Damage(column))
+    }
+}
+
+/// A row within an array of what is known of a batch's calls.
+pub(crate) type JsonRow = serde_json::Map<String, serde_json::Value>;
+
+impl Cells for JsonRow {
+    fn text(&self, column: &'static str) -> Decoded<Option<&str>> {
+        match self.get(column) {
+            Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            _ => Err(Damage(column)),
+        }
+    }
+
+    fn whole(&self, column: &'static str) -> Decoded<Option<i64>> {
+        match self.get(column) {
+            Some(Value::Null) => Ok(None),
+            Some(Value::Number(number)) => number.as_i64().map(Some).ok_or(Damage(column)),
+            _ => Err(Damage(column)),
+        }
+    }
+}
+
+/// An array of rows in one column.
+pub(crate) fn list<T: DeserializeOwned>(row: &SqliteRow, column: &'static str) -> Decoded<Vec<T>> {
+    let json = row.text(column)?.ok_or(Damage(column))?;
+    serde_json::from_str(json).map_err(|_| Damage(column))
+}
+
+/// An optional column, parsed.
+fn maybe<T: FromStr>(row: &impl Cells, column: &'static str) -> Decoded<Option<T>> {
+    row.text(column)?.map(|text| text.parse().map_err(|_| Damage(column))).transpose()
+}
+
+/// A column that is there, parsed.
+fn field<T: FromStr>(row: &impl Cells, column: &'static str) -> Decoded<T> {
+    maybe(row, column)?.ok_or(Damage(column))
+}
+
+/// A moment that is there.
+fn moment(row: &impl Cells, column: &'static str) -> Decoded<Timestamp> {
+    row.instant(column)?.ok_or(Damage(column))
+}
+
+/// A whole number, made into what it stands for.
+fn number<T: TryFrom<i64>>(row: &impl Cells, column: &'static str) -> Decoded<Option<T>> {
+    row.whole(column)?.map(|n| T::try_from(n).map_err(|_| Damage(column))).transpose()
+}
+
+fn key(row: &impl Cells) -> Decoded<Option<Key>> {
+    let letter: Option<char> = maybe(row, "key")?;
+    letter.map(|c| Key::try_from(c).map_err(|_| Damage("key"))).transpose()
+}
+
+fn score(row: &impl Cells) -> Decoded<Option<Score>> {
+    let number: Option<u8> = number(row, "score")?;
+    number.map(|n| Score::try_from(n).map_err(|_| Damage("score"))).transpose()
+}
+
+pub(crate) fn call(row: &impl Cells) -> Decoded<CallId> {
+    field(row, "call_id")
+}
+
+pub(crate) fn rating(row: &impl Cells) -> Decoded<Rating> {
+    let flags: String = field(row, "flags")?;
+    Ok(Rating {
+        id: field(row, "id")?,
+        call: call(row)?,
+        agent: maybe(row, "agent_id")?,
+        queue: maybe(row, "queue_id")?,
+        score: score(row)?.ok_or(Damage("score"))?,
+        comment: maybe(row, "comment")?,
+        created_at: moment(row, "created_at")?,
+        key: key(row)?,
+        survey: maybe(row, "survey")?,
+        survey_version: number(row, "survey_version")?,
+        channel: maybe(row, "channel")?,
+        language: maybe(row, "language")?,
+        session: maybe(row, "session_id")?,
+        question: maybe(row, "question")?,
+        revision: number(row, "revision")?.ok_or(Damage("revision"))?,
+        flags: flags.split_ascii_whitespace().map(flag).collect::<Decoded<BTreeSet<Flag>>>()?,
+    })
+}
+
+fn flag(word: &str) -> Decoded<Flag> {
+    Flag::ALL.into_iter().find(|flag| flag.word() == word).ok_or(Damage("flags"))
+}
+
+pub(crate) fn offer(row: &impl Cells) -> Decoded<Offer> {
+    let state: String = field(row, "state")?;
+    Ok(Offer {
+        call: call(row)?,
+        session: field(row, "session_id")?,
+        about: About {
+            agent: maybe(row, "agent_id")?,
+            queue: maybe(row, "queue_id")?,
+            survey: maybe(row, "survey")?,
+            survey_version: number(row, "survey_version")?,
+            channel: maybe(row, "channel")?,
+            language: maybe(row, "language")?,
+        },
+        state: OfferState::ALL.into_iter().find(|s| s.word() == state).ok_or(Damage("state"))?,
+        reason: maybe(row, "reason")?,
+        offered_at: moment(row, "offered_at")?,
+        started_at: row.instant("started_at")?,
+        answered_at: row.instant("answered_at")?,
+        ended_at: row.instant("ended_at")?,
+    })
+}
+
+pub(crate) fn answer(row: &impl Cells) -> Decoded<Answer> {
+    let value: String = field(row, "value")?;
+    Ok(Answer {
+        question: field(row, "question")?,
+        session: field(row, "session_id")?,
+        key: key(row)?,
+        score: score(row)?,
+        value: Said::new(value),
+        main: number::<i64>(row, "main")? == Some(1),
+        answered_at: moment(row, "answered_at")?,
+    })
+}
+
+pub(crate) fn tenant(row: &SqliteRow) -> Decoded<Tenant> {
+    let week: String = field(row, "week_start")?;
+    Ok(Tenant { id: field(row, "tenant_id")?, time_zone: zone(row)?, week_start: week_start(&week)? })
+}
+
+pub(crate) fn zone(row: &SqliteRow) -> Decoded<Zone> {
+    let name: String = field(row, "time_zone")?;
+    Zone::new(&name).map_err(|_| Damage("time_zone"))
+}
+
+fn week_start(word: &str) -> Decoded<WeekStart> {
+    WeekStart::ALL.into_iter().find(|start| start.word() == word).ok_or(Damage("week_start"))
+}
+
+pub(crate) fn api_key(row: &SqliteRow) -> Decoded<ApiKey> {
+    let word: String = field(row, "role")?;
+    let agent: Option<AgentId> = maybe(row, "agent_id")?;
+    let queues: Option<String> = maybe(row, "queues")?;
+    let queues: Option<Vec<QueueId>> =
+        queues.map(|json| serde_json::from_str(&json).map_err(|_| Damage("queues"))).transpose()?;
+    let role = match (word.as_str(), agent, queues) {
+        ("ingest", None, None) => Role::Ingest,
+        ("agent", Some(agent), None) => Role::Agent(agent),
+        ("viewer", None, None) => Role::Viewer,
+        ("supervisor", None, Some(queues)) => Role::Supervisor(queues),
+        ("admin", None, None) => Role::Admin,
+        _ => return Err(Damage("role")),
+    };
+    Ok(ApiKey {
+        id: field(row, "key_id")?,
+        tenant: field(row, "tenant_id")?,
+        role,
+        created_at: moment(row, "created_at")?,
+        expires_at: row.instant("expires_at")?,
+        last_used_at: row.instant("last_used_at")?,
+        revoked_at: row.instant("revoked_at")?,
+    })
+}
+
+/// The counts of [`crate::sqlite::sql::QUEUE_AGENTS`].
+pub(crate) fn agent_tally(row: &SqliteRow) -> Decoded<(AgentId, Tally)> {
+    let mut counts = [0; 5];
+    for (count, column) in counts.iter_mut().zip(["n1", "n2", "n3", "n4", "n5"]) {
+        *count = number(row, column)?.ok_or(Damage(column))?;
+    }
+    Ok((field(row, "agent_id")?, Tally::new(counts).map_err(|_| Damage("score"))?))
+}
+
+/// The counts of the `TALLIES` statements: five numbers in one text.
+pub(crate) fn tally(row: &SqliteRow) -> Decoded<Tally> {
+    let text: String = field(row, "counts")?;
+    let counts: Vec<u64> =
+        text.split(' ').map(str::parse).collect::<Result<_, _>>().map_err(|_| Damage("score"))?;
+    let counts = <[u64; 5]>::try_from(counts).map_err(|_| Damage("score"))?;
+    Tally::new(counts).map_err(|_| Damage("score"))
+}
+
+pub(crate) fn quality(row: &impl Cells) -> Decoded<Quality> {
+    let there = |column| row.whole(column)?.ok_or(Damage(column));
+    Ok(Quality {
+        packets_expected: there("packets_expected")?,
+        packets_received: there("packets_received")?,
+        packets_lost: there("packets_lost")?,
+        packets_late: there("packets_late")?,
+        packets_duplicate: there("packets_duplicate")?,
+        jitter_mean_us: there("jitter_mean_us")?,
+        jitter_max_us: there("jitter_max_us")?,
+        peer_packets_lost: row.whole("peer_packets_lost")?,
+        peer_jitter_us: row.whole("peer_jitter_us")?,
+        round_trip_us: row.whole("round_trip_us")?,
+        mos_hundredths: there("mos_hundredths")?,
+    })
+}
+
+/// A pair of [`crate::sqlite::sql::DAYS_OF_TENANT`].
+pub(crate) fn queue_day(row: &SqliteRow) -> Decoded<(String, jiff::civil::Date)> {
+    Ok((field(row, "queue_id")?, field(row, "day")?))
+}
