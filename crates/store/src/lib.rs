@@ -31,7 +31,7 @@ pub use quality::{Measured, Quality};
 pub use rating::{Flag, Found, NotACursor, Rating, RatingCursor, RatingFilter};
 pub use read::{PAGE_MAX, QUEUES_MAX, RANGES_MAX, Subject, Window};
 pub use results::{
-    AgentFigures, By, CaughtUp, Counted, Figures, Funnel, PERIODS_MAX, Question, Queues, Results,
+    AgentFigures, By, CaughtUp, Cell, Counted, Figures, Funnel, Group, PERIODS_MAX, Question, Queues, Results,
 };
 pub use session::{About, Answer, Offer, Session};
 pub use sqlite::Sqlite;
@@ -165,6 +165,23 @@ impl Store {
     pub async fn results(&self, tenant: &TenantId, question: &Question) -> Result<Results, StoreError> {
         match self {
             Self::Sqlite(sqlite) => sqlite.results(tenant, question).await,
+        }
+    }
+
+    /// Counts ratings one by one, of those that pass a filter (its own window is not looked at), in each window, by group:
+    /// for what no kept figure answers. It costs as much as there are ratings of the narrowest of agent, queues or time.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or the question names too many queues or windows.
+    pub async fn tabulate(
+        &self,
+        tenant: &TenantId,
+        filter: &RatingFilter,
+        windows: &[Window],
+        group: Group,
+    ) -> Result<Vec<Cell>, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.tabulate(tenant, filter, windows, group).await,
         }
     }
 

@@ -196,6 +196,44 @@ pub struct Counted {
     pub figures: Figures,
 }
 
+/// What ratings are put together by, where they are counted one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// All of them.
+    Nothing,
+    /// The queue.
+    Queue,
+    /// The agent.
+    Agent,
+    /// The survey that asked.
+    Survey,
+    /// The way in which it was asked.
+    Channel,
+}
+
+impl Group {
+    pub(crate) fn column(self) -> &'static str {
+        match self {
+            Self::Nothing => "",
+            Self::Queue => "queue",
+            Self::Agent => "agent",
+            Self::Survey => "survey",
+            Self::Channel => "channel",
+        }
+    }
+}
+
+/// The ratings of one group in one window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell {
+    /// The group's name; `None`: ratings that have none, or all of them.
+    pub name: Option<String>,
+    /// The window's place in the question.
+    pub period: usize,
+    /// The ratings.
+    pub tally: Tally,
+}
+
 /// An agent's ratings within a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentFigures {

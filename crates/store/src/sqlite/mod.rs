@@ -8,6 +8,7 @@ mod read;
 mod recount;
 mod results;
 mod sql;
+mod tabulate;
 #[cfg(test)]
 mod tests;
 mod write;

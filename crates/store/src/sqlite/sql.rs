@@ -94,6 +94,24 @@ macro_rules! tallies {
     };
 }
 
+/// Ratings counted one by one in each window of `?9`, by the column that `?8` names.
+macro_rules! table {
+    ($whose:literal) => {
+        concat!(
+            "SELECT json_group_array(json_array(name, period, n1, n2, n3, n4, n5)) AS counts FROM (
+             SELECT p.key AS period, CASE ?8 WHEN 'queue' THEN c.queue_id WHEN 'agent' THEN c.agent_id
+               WHEN 'survey' THEN c.survey WHEN 'channel' THEN c.channel END AS name, ",
+            counts!(),
+            " FROM jsonb_each(?9) AS p CROSS JOIN cc_csat AS c WHERE c.tenant_id = ?1 AND ",
+            $whose,
+            " AND c.created_at >= p.value ->> 0 AND c.created_at < p.value ->> 1
+              AND (?4 IS NULL OR c.score = ?4) AND (?5 IS NULL OR c.survey = ?5)
+              AND (?6 IS NULL OR c.channel = ?6) AND (?7 IS NULL OR c.language = ?7)
+              GROUP BY p.key, name)"
+        )
+    };
+}
+
 /// The columns of figures.
 macro_rules! figures {
     () => {
@@ -437,6 +455,11 @@ statements! {
     SPAN = "SELECT MIN(at) AS first, MAX(at) AS last FROM (
         SELECT created_at AS at FROM cc_csat WHERE tenant_id = ?1
         UNION ALL SELECT offered_at FROM cc_csat_offers WHERE tenant_id = ?1)";
+
+    TABLE_OF_AGENT =
+        table!("c.agent_id = ?2 AND (?3 IS NULL OR c.queue_id IN (SELECT value FROM jsonb_each(?3)))");
+    TABLE_OF_QUEUES = table!("c.queue_id IN (SELECT value FROM jsonb_each(?3))");
+    TABLE_OF_ALL = table!("TRUE");
 
     /// Some of what is marked, and some months that are over and stale.
     DAYS_TO_COUNT = "SELECT queue_id, local_day AS day FROM cc_csat_mark WHERE tenant_id = ?1

@@ -249,6 +249,15 @@ const PLANS: &[(&str, &str)] = &[
         "COUNT_AGENT_MONTHS",
         "c USING COVERING INDEX cc_csat_by_queue (tenant_id=? AND queue_id=? AND created_at>? AND created_at<?)",
     ),
+    (
+        "TABLE_OF_AGENT",
+        "c USING INDEX cc_csat_by_agent (tenant_id=? AND agent_id=? AND created_at>? AND created_at<?)",
+    ),
+    (
+        "TABLE_OF_QUEUES",
+        "c USING INDEX cc_csat_by_queue (tenant_id=? AND queue_id=? AND created_at>? AND created_at<?)",
+    ),
+    ("TABLE_OF_ALL", "c USING INDEX cc_csat_by_time (tenant_id=? AND created_at>? AND created_at<?)"),
     ("KEYS_USED", "PRIMARY KEY (tenant_id=? AND key_id=?)"),
     ("KEY_BY_HASH", "cc_keys_by_hash (hash=?)"),
 ];

@@ -9,8 +9,8 @@ use aftercall_core::stats::calendar::day;
 use aftercall_core::stats::{Tally, WeekStart};
 use aftercall_core::{OfferState, TenantId};
 use aftercall_store::{
-    Actor, Answered, By, Change, Figures, Funnel, Offered, Put, Question, Queues, RatedAt, RatingFilter,
-    Replacement, Results, Session, Store, Tenant, Window, Write, Zone,
+    Actor, Answered, By, Change, Figures, Funnel, Group, Offered, Put, Question, Queues, RatedAt,
+    RatingFilter, Replacement, Results, Session, Store, Tenant, Window, Write, Zone,
 };
 use jiff::civil::Date;
 use jiff::{Span, Timestamp};
@@ -229,6 +229,18 @@ impl Storm<'_> {
                         self.zone.name()
                     );
                 }
+                let filter = RatingFilter {
+                    queues: only
+                        .as_ref()
+                        .map(|only| only.iter().map(|queue| queue.parse().unwrap()).collect()),
+                    ..RatingFilter::default()
+                };
+                for group in [Group::Nothing, Group::Agent] {
+                    let told = self.store.tabulate(&self.tenant, &filter, &windows, group).await.unwrap();
+                    let told: BTreeMap<_, _> =
+                        told.into_iter().map(|cell| ((cell.name, cell.period), cell.tally)).collect();
+                    assert_eq!(told, raw.table(&only, &windows, group), "{what} {only:?} {group:?}");
+                }
                 for window in windows.iter().take(3) {
                     let told = self.ask(&queues, &[], By::Nothing, Some(*window)).await.agents;
                     let told: BTreeMap<_, _> = told
@@ -331,6 +343,24 @@ impl Raw {
         }
         let figures = |(counts, funnel)| Figures { tally: Tally::new(counts).unwrap(), funnel };
         all.into_iter().map(|(group, sums)| (group, figures(sums))).collect()
+    }
+
+    fn table(
+        &self,
+        only: &Option<Vec<&str>>,
+        windows: &[Window],
+        group: Group,
+    ) -> BTreeMap<(Option<String>, usize), Tally> {
+        let mut all: BTreeMap<(Option<String>, usize), [u64; 5]> = BTreeMap::new();
+        for (place, window) in windows.iter().enumerate() {
+            for (queue, agent, score, at) in &self.ratings {
+                if within(window, *at) && wanted(only, queue) {
+                    let name = agent.clone().filter(|_| group == Group::Agent);
+                    all.entry((name, place)).or_default()[*score as usize - 1] += 1;
+                }
+            }
+        }
+        all.into_iter().map(|(cell, counts)| (cell, Tally::new(counts).unwrap())).collect()
     }
 
     fn agents(&self, only: &Option<Vec<&str>>, window: &Window) -> BTreeMap<(String, String), Tally> {
