@@ -1,28 +1,13 @@
-//! Every statement on the tables, in one place, so that a test can read them all.
+//! The statements that SQLite has its own words for; the others are in [`crate::sql`].
 //!
-//! `?1` is the tenant, wherever there is one; lists come as JSON arrays. `jsonb_each` (SQLite 3.51,
-//! which is built in) hands out a row's object as it has parsed it; `json_each` would print it for
-//! every `->>` to parse again, at a quarter of a batch's time.
+//! Lists come as JSON arrays. `jsonb_each` (SQLite 3.51, which is built in) hands out a row's object as it has
+//! parsed it; `json_each` would print it for every `->>` to parse again, at a quarter of a batch's time.
 
-/// Names statements and lists them for the test.
-macro_rules! statements {
-    ($($(#[$doc:meta])* $name:ident = $text:expr;)*) => {
-        $($(#[$doc])* pub(super) const $name: &str = $text;)*
-        /// Moves everything into the file, and cuts the log that runs ahead of it to nothing.
+pub(super) use crate::sql::*;
+use crate::sql::{rating_columns, statements};
+
+/// Moves everything into the file, and cuts the log that runs ahead of it to nothing.
 pub(super) const EMPTY_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
-
-#[cfg(test)]
-        pub(super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),*];
-    };
-}
-
-/// The columns of a rating, and of the JSON that carries one.
-macro_rules! rating_columns {
-    () => {
-        "id, call_id, agent_id, queue_id, score, comment, created_at, key, survey, survey_version, \
-         channel, language, session_id, question, revision, flags"
-    };
-}
 
 /// A row as a JSON object of these columns.
 macro_rules! row_json {
@@ -41,44 +26,35 @@ macro_rules! put_ratings {
         concat!(
             "INSERT INTO cc_csat (tenant_id, ",
             rating_columns!(),
-            ") SELECT ?1, j.value ->> 'id', j.value ->> 'call_id', j.value ->> 'agent_id',
+            ") SELECT $1, j.value ->> 'id', j.value ->> 'call_id', j.value ->> 'agent_id',
                  j.value ->> 'queue_id', j.value ->> 'score', j.value ->> 'comment',
                  j.value ->> 'created_at', j.value ->> 'key', j.value ->> 'survey',
                  j.value ->> 'survey_version', j.value ->> 'channel', j.value ->> 'language',
                  j.value ->> 'session_id', j.value ->> 'question', j.value ->> 'revision',
                  j.value ->> 'flags'
-             FROM jsonb_each(?2) AS j WHERE TRUE ON CONFLICT (tenant_id, call_id)"
+             FROM jsonb_each($2) AS j WHERE TRUE ON CONFLICT (tenant_id, call_id)"
         )
     };
 }
 
-/// The five counts of a tally.
-macro_rules! counts {
-    () => {
-        "COUNT(*) FILTER (WHERE score = 1) AS n1, COUNT(*) FILTER (WHERE score = 2) AS n2, \
-         COUNT(*) FILTER (WHERE score = 3) AS n3, COUNT(*) FILTER (WHERE score = 4) AS n4, \
-         COUNT(*) FILTER (WHERE score = 5) AS n5"
-    };
-}
-
-/// A page of ratings, newest first. `?8` is the first instant; `?9` with `?10` is where the page
+/// A page of ratings, newest first. `$8` is the first instant; `$9` with `$10` is where the page
 /// begins, exclusive: a rating's time and id, or the window's end with an id before every other.
 macro_rules! page {
     ($whose:literal) => {
         concat!(
             "SELECT ",
             rating_columns!(),
-            " FROM cc_csat WHERE tenant_id = ?1 AND ",
+            " FROM cc_csat WHERE tenant_id = $1 AND ",
             $whose,
-            " AND (?4 IS NULL OR score = ?4) AND (?5 IS NULL OR survey = ?5)
-              AND (?6 IS NULL OR channel = ?6) AND (?7 IS NULL OR language = ?7)
-              AND created_at >= ?8 AND created_at <= ?9 AND (created_at < ?9 OR id < ?10)
-              ORDER BY created_at DESC, id DESC LIMIT ?11"
+            " AND ($4 IS NULL OR score = $4) AND ($5 IS NULL OR survey = $5)
+              AND ($6 IS NULL OR channel = $6) AND ($7 IS NULL OR language = $7)
+              AND created_at >= $8 AND created_at <= $9 AND (created_at < $9 OR id < $10)
+              ORDER BY created_at DESC, id DESC LIMIT $11"
         )
     };
 }
 
-/// One tally for each range of `?4`, an array of pairs. The counts are one text: a scalar
+/// One tally for each range of `$4`, an array of pairs. The counts are one text: a scalar
 /// subquery reads each range straight from the index, where grouping would sort every row.
 macro_rules! tallies {
     ($whose:literal) => {
@@ -86,42 +62,27 @@ macro_rules! tallies {
             "SELECT (SELECT COUNT(*) FILTER (WHERE score = 1) || ' ' || COUNT(*) FILTER (WHERE score = 2)
               || ' ' || COUNT(*) FILTER (WHERE score = 3) || ' ' || COUNT(*) FILTER (WHERE score = 4)
               || ' ' || COUNT(*) FILTER (WHERE score = 5)
-              FROM cc_csat WHERE tenant_id = ?1 AND ",
+              FROM cc_csat WHERE tenant_id = $1 AND ",
             $whose,
             " AND created_at >= r.value ->> 0 AND created_at < r.value ->> 1) AS counts
-              FROM jsonb_each(?4) AS r ORDER BY r.key"
+              FROM jsonb_each($4) AS r ORDER BY r.key"
         )
     };
 }
 
 statements! {
-    RATING = concat!("SELECT ", rating_columns!(), " FROM cc_csat WHERE tenant_id = ?1 AND call_id = ?2");
-    DELETED = "SELECT 1 FROM cc_csat_log WHERE tenant_id = ?1 AND call_id = ?2 AND op = 'deleted' LIMIT 1";
-    OFFER = "SELECT * FROM cc_csat_offers WHERE tenant_id = ?1 AND call_id = ?2";
-    QUALITY = "SELECT * FROM cc_csat_quality WHERE tenant_id = ?1 AND call_id = ?2";
-    OPEN_OFFERS = "SELECT * FROM cc_csat_offers
-        WHERE tenant_id = ?1 AND ended_at IS NULL AND state <> 'suppressed'
-        AND offered_at >= ?2 AND (offered_at > ?2 OR call_id > ?3)
-        ORDER BY offered_at, call_id LIMIT ?4";
-    ANSWERS = "SELECT * FROM cc_csat_answers WHERE tenant_id = ?1 AND call_id = ?2 ORDER BY question";
-
-    PAGE_OF_AGENT = page!("agent_id = ?2 AND (?3 IS NULL OR queue_id IN (SELECT value FROM jsonb_each(?3)))");
-    PAGE_OF_QUEUE = page!("queue_id = ?3");
+    PAGE_OF_AGENT = page!("agent_id = $2 AND ($3 IS NULL OR queue_id IN (SELECT value FROM jsonb_each($3)))");
+    PAGE_OF_QUEUE = page!("queue_id = $3");
     PAGE_OF_ALL = page!("TRUE");
 
     TALLIES_OF_TENANT = tallies!("TRUE");
-    TALLIES_OF_AGENT = tallies!("agent_id = ?2");
-    TALLIES_OF_QUEUE = tallies!("queue_id = ?3");
+    TALLIES_OF_AGENT = tallies!("agent_id = $2");
+    TALLIES_OF_QUEUE = tallies!("queue_id = $3");
     /// COALESCE keeps the plan away from the queues' index: an agent has fewer ratings than a queue.
     TALLIES_OF_AGENT_IN =
-        tallies!("agent_id = ?2 AND COALESCE(queue_id, '') IN (SELECT value FROM jsonb_each(?3))");
-    QUEUE_AGENTS = concat!(
-        "SELECT agent_id, ", counts!(), " FROM cc_csat
-         WHERE tenant_id = ?1 AND queue_id = ?2 AND created_at >= ?3 AND created_at < ?4
-         AND agent_id IS NOT NULL GROUP BY agent_id"
-    );
+        tallies!("agent_id = $2 AND COALESCE(queue_id, '') IN (SELECT value FROM jsonb_each($3))");
 
-    /// All that is known of the calls of `?2`, and the answers of those of `?3`, as one row of JSON arrays: a
+    /// All that is known of the calls of `$2`, and the answers of those of `$3`, as one row of JSON arrays: a
     /// row by itself costs a hand-over between threads. No row: there is no such tenant.
     KNOWN = concat!(
         "SELECT time_zone,
@@ -129,20 +90,20 @@ statements! {
         row_json!(id, call_id, agent_id, queue_id, score, comment, created_at, key, survey, survey_version,
             channel, language, session_id, question, revision, flags),
         ") FROM cc_csat
-          WHERE tenant_id = ?1 AND call_id IN (SELECT value FROM jsonb_each(?2))) AS ratings,
+          WHERE tenant_id = $1 AND call_id IN (SELECT value FROM jsonb_each($2))) AS ratings,
          (SELECT json_group_array(call_id) FROM cc_csat_log
-          WHERE tenant_id = ?1 AND op = 'deleted'
-          AND call_id IN (SELECT value FROM jsonb_each(?2))) AS erased,
+          WHERE tenant_id = $1 AND op = 'deleted'
+          AND call_id IN (SELECT value FROM jsonb_each($2))) AS erased,
          (SELECT json_group_array(",
         row_json!(call_id, session_id, agent_id, queue_id, survey, survey_version, channel, language, state,
             reason, offered_at, started_at, answered_at, ended_at),
         ") FROM cc_csat_offers
-          WHERE tenant_id = ?1 AND call_id IN (SELECT value FROM jsonb_each(?2))) AS offers,
+          WHERE tenant_id = $1 AND call_id IN (SELECT value FROM jsonb_each($2))) AS offers,
          (SELECT json_group_array(",
         row_json!(call_id, question, session_id, key, score, value, main, answered_at),
         ") FROM cc_csat_answers
-          WHERE tenant_id = ?1 AND call_id IN (SELECT value FROM jsonb_each(?3))) AS answers
-         FROM cc_tenants WHERE tenant_id = ?1"
+          WHERE tenant_id = $1 AND call_id IN (SELECT value FROM jsonb_each($3))) AS answers
+         FROM cc_tenants WHERE tenant_id = $1"
     );
 
     INSERT_RATINGS = concat!(put_ratings!(), " DO NOTHING");
@@ -157,27 +118,27 @@ statements! {
           WHERE cc_csat.revision < excluded.revision"
     );
     DELETE_RATINGS = "DELETE FROM cc_csat
-        WHERE tenant_id = ?1 AND call_id IN (SELECT value FROM jsonb_each(?2))";
+        WHERE tenant_id = $1 AND call_id IN (SELECT value FROM jsonb_each($2))";
     PUT_ANSWERS = "INSERT INTO cc_csat_answers
         (tenant_id, call_id, question, session_id, key, score, value, main, answered_at)
-        SELECT ?1, j.value ->> 'call_id', j.value ->> 'question', j.value ->> 'session_id',
+        SELECT $1, j.value ->> 'call_id', j.value ->> 'question', j.value ->> 'session_id',
             j.value ->> 'key', j.value ->> 'score', j.value ->> 'value', j.value ->> 'main',
             j.value ->> 'answered_at'
-        FROM jsonb_each(?2) AS j WHERE TRUE
+        FROM jsonb_each($2) AS j WHERE TRUE
         ON CONFLICT (tenant_id, call_id, question) DO UPDATE SET
             key = excluded.key, score = excluded.score, value = excluded.value,
             main = excluded.main, answered_at = excluded.answered_at";
     DELETE_ANSWERS = "DELETE FROM cc_csat_answers
-        WHERE tenant_id = ?1 AND call_id IN (SELECT value FROM jsonb_each(?2))";
+        WHERE tenant_id = $1 AND call_id IN (SELECT value FROM jsonb_each($2))";
     PUT_OFFERS = "INSERT INTO cc_csat_offers
         (tenant_id, call_id, session_id, agent_id, queue_id, survey, survey_version, channel,
          language, state, reason, offered_at, started_at, answered_at, ended_at)
-        SELECT ?1, j.value ->> 'call_id', j.value ->> 'session_id', j.value ->> 'agent_id',
+        SELECT $1, j.value ->> 'call_id', j.value ->> 'session_id', j.value ->> 'agent_id',
             j.value ->> 'queue_id', j.value ->> 'survey', j.value ->> 'survey_version',
             j.value ->> 'channel', j.value ->> 'language', j.value ->> 'state',
             j.value ->> 'reason', j.value ->> 'offered_at', j.value ->> 'started_at',
             j.value ->> 'answered_at', j.value ->> 'ended_at'
-        FROM jsonb_each(?2) AS j WHERE TRUE
+        FROM jsonb_each($2) AS j WHERE TRUE
         ON CONFLICT (tenant_id, call_id) DO UPDATE SET
             session_id = excluded.session_id, agent_id = excluded.agent_id,
             queue_id = excluded.queue_id, survey = excluded.survey,
@@ -189,14 +150,14 @@ statements! {
         (tenant_id, call_id, session_id, packets_expected, packets_received, packets_lost, packets_late, packets_duplicate,
          jitter_mean_us, jitter_max_us, peer_packets_lost, peer_jitter_us, round_trip_us,
          mos_hundredths)
-        SELECT ?1, j.value ->> 'call_id', j.value ->> 'session_id',
+        SELECT $1, j.value ->> 'call_id', j.value ->> 'session_id',
             j.value ->> 'packets_expected', j.value ->> 'packets_received',
             j.value ->> 'packets_lost', j.value ->> 'packets_late',
             j.value ->> 'packets_duplicate', j.value ->> 'jitter_mean_us',
             j.value ->> 'jitter_max_us', j.value ->> 'peer_packets_lost',
             j.value ->> 'peer_jitter_us', j.value ->> 'round_trip_us',
             j.value ->> 'mos_hundredths'
-        FROM jsonb_each(?2) AS j WHERE TRUE
+        FROM jsonb_each($2) AS j WHERE TRUE
         ON CONFLICT (tenant_id, call_id) DO UPDATE SET
             session_id = excluded.session_id,
             packets_expected = excluded.packets_expected,
@@ -210,170 +171,23 @@ statements! {
     INSERT_LOG = "INSERT INTO cc_csat_log
         (tenant_id, log_id, call_id, op, revision, arrived_at, rated_at, agent_id, queue_id,
          survey, old_score, new_score, actor, reason)
-        SELECT ?1, j.value ->> 'log_id', j.value ->> 'call_id', j.value ->> 'op',
+        SELECT $1, j.value ->> 'log_id', j.value ->> 'call_id', j.value ->> 'op',
             j.value ->> 'revision', j.value ->> 'arrived_at', j.value ->> 'rated_at',
             j.value ->> 'agent_id', j.value ->> 'queue_id', j.value ->> 'survey',
             j.value ->> 'old_score', j.value ->> 'new_score', j.value ->> 'actor',
             j.value ->> 'reason'
-        FROM jsonb_each(?2) AS j";
+        FROM jsonb_each($2) AS j";
     INSERT_MARKS = "INSERT INTO cc_csat_mark (tenant_id, queue_id, local_day, mark_id)
-        SELECT ?1, j.value ->> 0, j.value ->> 1, j.value ->> 2 FROM jsonb_each(?2) AS j";
+        SELECT $1, j.value ->> 0, j.value ->> 1, j.value ->> 2 FROM jsonb_each($2) AS j";
     /// Every queue and UTC day with a rating or an offer.
     DAYS_OF_TENANT = "SELECT COALESCE(queue_id, '') AS queue_id, substr(created_at, 1, 10) AS day
-        FROM cc_csat WHERE tenant_id = ?1
+        FROM cc_csat WHERE tenant_id = $1
         UNION SELECT COALESCE(queue_id, ''), substr(offered_at, 1, 10)
-        FROM cc_csat_offers WHERE tenant_id = ?1";
+        FROM cc_csat_offers WHERE tenant_id = $1";
 
-    TENANT = "SELECT * FROM cc_tenants WHERE tenant_id = ?1";
-    TENANTS = "SELECT * FROM cc_tenants ORDER BY tenant_id";
-    INSERT_TENANT = "INSERT INTO cc_tenants (tenant_id, time_zone, week_start, created_at)
-        VALUES (?1, ?2, ?3, ?4) ON CONFLICT (tenant_id) DO NOTHING";
-    UPDATE_TENANT = "UPDATE cc_tenants SET time_zone = ?2, week_start = ?3 WHERE tenant_id = ?1";
-
-    INSERT_KEY = "INSERT INTO cc_keys
-        (tenant_id, key_id, hash, role, agent_id, queues, created_at, expires_at)
-        SELECT tenant_id, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM cc_tenants WHERE tenant_id = ?1";
-    KEYS = "SELECT * FROM cc_keys WHERE tenant_id = ?1 ORDER BY created_at, key_id";
-    KEY_BY_HASH = "SELECT * FROM cc_keys WHERE hash = ?1 LIMIT 1";
-    ANY_KEY = "SELECT 1 FROM cc_keys LIMIT 1";
-    KEY = "SELECT * FROM cc_keys WHERE tenant_id = ?1 AND key_id = ?2";
-    REVOKE_KEY = "UPDATE cc_keys SET revoked_at = ?3
-        WHERE tenant_id = ?1 AND key_id = ?2 AND revoked_at IS NULL";
     KEYS_USED = "UPDATE cc_keys SET last_used_at = j.last_at
         FROM (SELECT value ->> 0 AS tenant_id, value ->> 1 AS key_id, MAX(value ->> 2) AS last_at
-              FROM jsonb_each(?1) GROUP BY 1, 2) AS j
+              FROM jsonb_each($1) GROUP BY 1, 2) AS j
         WHERE cc_keys.tenant_id = j.tenant_id AND cc_keys.key_id = j.key_id
         AND (cc_keys.last_used_at IS NULL OR cc_keys.last_used_at < j.last_at)";
-}
-
-/// The rules that let the data move to many machines later (see the table's migration): every
-/// statement names its tenant, every key begins with it, and nothing hides in the database.
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MIGRATIONS: &str = concat!(
-        include_str!("../../migrations/sqlite/0001_first.sql"),
-        include_str!("../../migrations/sqlite/0002_open_offers.sql")
-    );
-
-    /// The directory: small tables, whole on every machine, that are read to find the tenant.
-    const ACROSS_TENANTS: [&str; 4] = ["TENANTS", "KEY_BY_HASH", "ANY_KEY", "KEYS_USED"];
-
-    #[test]
-    fn every_statement_names_its_tenant() {
-        for (name, statement) in ALL.iter().filter(|(name, _)| !ACROSS_TENANTS.contains(name)) {
-            let words: Vec<&str> = statement.split_whitespace().collect();
-            let statement = words.join(" ");
-            // Each SELECT, UPDATE and DELETE on one of our tables has a WHERE that begins with it.
-            for table in ["FROM cc_", "UPDATE cc_"] {
-                for (start, _) in
-                    statement.match_indices(table).filter(|(at, _)| !statement[..*at].ends_with("DO "))
-                {
-                    let behind = &statement[start..];
-                    let clause = behind.find(" WHERE ").map(|at| &behind[at..]).unwrap_or_default();
-                    assert!(clause.starts_with(" WHERE tenant_id = ?1"), "{name}: {behind}");
-                }
-            }
-            if let Some(columns) = statement.strip_prefix("INSERT INTO ") {
-                let (table, columns) = columns.split_once(" (").unwrap();
-                assert!(table.starts_with("cc_") && columns.starts_with("tenant_id, "), "{name}: {columns}");
-                let values = columns.split_once(") ").unwrap().1;
-                let first = ["SELECT ?1, ", "VALUES (?1, ", "SELECT tenant_id, "];
-                assert!(first.iter().any(|first| values.starts_with(first)), "{name}: {values}");
-            }
-            assert!(statement.contains("?1"), "{name}");
-        }
-        for name in ACROSS_TENANTS {
-            let (_, statement) = ALL.iter().find(|(other, _)| *other == name).unwrap();
-            assert!(!statement.contains("cc_csat"), "{name}");
-        }
-    }
-
-    #[test]
-    fn conflicts_are_settled_by_a_key_that_begins_with_the_tenant() {
-        for (name, statement) in ALL {
-            for (start, _) in statement.match_indices("ON CONFLICT") {
-                assert!(statement[start..].starts_with("ON CONFLICT (tenant_id"), "{name}");
-            }
-            assert!(!statement.contains("INSERT OR"), "{name}: only SQLite knows it");
-        }
-    }
-
-    #[test]
-    fn every_key_and_index_begins_with_the_tenant() {
-        let all = MIGRATIONS.split_whitespace().collect::<Vec<_>>().join(" ");
-        let mut keys = 0;
-        for start in ["PRIMARY KEY (", "UNIQUE ("] {
-            for (at, _) in all.match_indices(start) {
-                let columns = &all[at + start.len()..];
-                assert!(columns.starts_with("tenant_id,"), "{}", &columns[..40]);
-                keys += 1;
-            }
-        }
-        for (at, _) in all.match_indices("CREATE INDEX ") {
-            let index = &all[at..];
-            let is_directory = index.starts_with("CREATE INDEX cc_keys_by_hash");
-            assert!(
-                is_directory || index.split_once('(').unwrap().1.starts_with("tenant_id,"),
-                "{}",
-                &index[..60]
-            );
-            keys += 1;
-        }
-        assert_eq!(keys, 12);
-        assert_eq!(all.matches("CREATE TABLE cc_").count(), all.matches("tenant_id TEXT NOT NULL").count());
-        assert_eq!(all.matches("CREATE TABLE").count(), all.matches(") STRICT").count());
-    }
-
-    #[test]
-    fn nothing_hides_in_the_database_and_it_is_not_asked_the_time() {
-        let statements = ALL.iter().map(|(_, statement)| *statement).chain([MIGRATIONS]);
-        for text in statements.map(|statement| statement.to_ascii_uppercase()) {
-            for word in [
-                "CREATE TRIGGER",
-                "AUTOINCREMENT",
-                "CREATE UNIQUE",
-                "REFERENCES",
-                "CREATE VIEW",
-                "GENERATED",
-                "DATETIME(",
-                "STRFTIME(",
-                "UNIXEPOCH(",
-                "CURRENT_",
-                "NOW(",
-                "RANDOM",
-                "ROWID ",
-                "LAST_INSERT",
-            ] {
-                let text = text.replace("WITHOUT ROWID", "");
-                assert!(!text.contains(word), "{word} in {text}");
-            }
-        }
-    }
-
-    #[test]
-    fn statements_live_here_and_nowhere_else() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        let mut folders = vec![folder];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else if !["sql.rs", "migrate.rs", "tests.rs"]
-                    .contains(&path.file_name().unwrap().to_str().unwrap())
-                {
-                    let text = std::fs::read_to_string(&path).unwrap();
-                    for start in ["query(", "raw_sql(", "query_scalar(", "query_as("] {
-                        for (at, _) in text.match_indices(start) {
-                            let argument = text[at + start.len()..].trim_start();
-                            let is_named = argument.starts_with("sql::") || argument.starts_with("statement");
-                            assert!(is_named, "{}: {start}{}", path.display(), &argument[..20]);
-                        }
-                    }
-                }
-            }
-        }
-    }
 }
