@@ -33,5 +33,5 @@ fuzz: ## hostile input for whatever reads it, a minute each (ARGS="TARGET SECOND
 lossy: ## calls over a network that loses 30 % (needs root; ARGS="CALLS")
 	@scripts/lossy $(ARGS)
 
-mutants: ## mutate core and see which tests notice (needs cargo-mutants)
+mutants: ## mutate core and wire and see which tests notice (needs cargo-mutants)
 	@scripts/mutants $(ARGS)

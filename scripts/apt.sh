@@ -19,6 +19,14 @@ missing_of() {
     done
 }
 
+# need_root REMEDY: that what is installed from here on can be.
+need_root() {
+    [[ $EUID -ne 0 ]] || return 0
+    has sudo || die "installing needs root, and there is no sudo." "$1"
+    at_terminal || sudo -n true 2>/dev/null ||
+        die "installing needs root, and sudo wants a password that nobody can type here." "$1"
+}
+
 apt() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 "$@" </dev/null
 }
@@ -40,12 +48,7 @@ install_missing() {
 
     has apt-get || die "this machine has no apt-get, the only package manager that these scripts use." \
         "Install these in your system's own way: ${names%, }."
-    if [[ $EUID -ne 0 ]]; then
-        has sudo || die "installing needs root, and there is no sudo." "$by_hand"
-        at_terminal || sudo -n true 2>/dev/null ||
-            die "installing needs root, and sudo wants a password that nobody can type here." "$by_hand"
-    fi
-
+    need_root "$by_hand"
     say "About to install with apt-get: ${packages[*]}"
     if ! { apt update && apt install -y --no-install-recommends "${packages[@]}"; }; then
         die "apt-get failed; its own words are above." \

@@ -14,6 +14,7 @@ pub mod logging;
 pub mod metrics;
 pub mod prompts;
 pub mod recordings;
+pub(crate) mod results;
 pub mod secret;
 pub mod signalling;
 pub mod surveys;

@@ -8,6 +8,8 @@ use crate::rows::Damage;
 pub(crate) enum Fault {
     Sql(sqlx::Error),
     Damage(Damage),
+    /// The question was refused.
+    Told(StoreError),
     /// Rows were not as they had been read a moment before, in the same transaction.
     Raced,
     /// What was to be kept could not be put into JSON.
@@ -46,6 +48,7 @@ impl Fault {
                 place: place.clone(),
                 what: format!("a value of column {column} is none of ours"),
             },
+            Self::Told(error) => error,
             Self::Raced => failed("rows changed while they were written"),
             Self::Json => failed("a row could not be encoded"),
         }

@@ -12,6 +12,7 @@ mod postgres;
 mod quality;
 mod rating;
 mod read;
+mod results;
 mod rows;
 mod rules;
 mod session;
@@ -33,6 +34,9 @@ pub use postgres::Postgres;
 pub use quality::{Measured, Quality};
 pub use rating::{Flag, Found, NotACursor, Rating, RatingCursor, RatingFilter};
 pub use read::{PAGE_MAX, QUEUES_MAX, RANGES_MAX, Subject, Window};
+pub use results::{
+    AgentFigures, By, CaughtUp, Cell, Counted, Figures, Funnel, Group, PERIODS_MAX, Question, Queues, Results,
+};
 pub use session::{About, Answer, Offer, Session};
 pub use sqlite::Sqlite;
 pub use tenant::{ApiKey, KeyHash, KeyUse, NewKey, NotAZone, Revoked, Role, Tenant, TenantPut, Zone};
@@ -164,6 +168,66 @@ impl Store {
         window: &Window,
     ) -> Result<Vec<(AgentId, Tally)>, StoreError> {
         each!(self.queue_agents(tenant, queue, window))
+    }
+
+    /// What queues' time comes to, and who was rated there, read in one snapshot. Exact at every moment: what has changed
+    /// since it was counted last is counted from the ratings.
+    ///
+    /// # Errors
+    /// When the database cannot be read, the question names more than [`PERIODS_MAX`] windows or [`QUEUES_MAX`] queues,
+    /// or its windows cut through too many days.
+    pub async fn results(&self, tenant: &TenantId, question: &Question) -> Result<Results, StoreError> {
+        each!(self.results(tenant, question))
+    }
+
+    /// Counts ratings one by one, of those that pass a filter (its own window is not looked at), in each window, by group:
+    /// for what no kept figure answers. It costs as much as there are ratings of the narrowest of agent, queues or time.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or the question names too many queues or windows.
+    pub async fn tabulate(
+        &self,
+        tenant: &TenantId,
+        filter: &RatingFilter,
+        windows: &[Window],
+        group: Group,
+    ) -> Result<Vec<Cell>, StoreError> {
+        each!(self.tabulate(tenant, filter, windows, group))
+    }
+
+    /// The same question answered twice in one snapshot: as [`Store::results`] does, and by counting every rating and
+    /// offer. For whoever doubts; where the two differ, what is kept is wrong.
+    ///
+    /// # Errors
+    /// As [`Store::results`].
+    pub async fn verified(&self, tenant: &TenantId, question: &Question) -> Result<[Results; 2], StoreError> {
+        each!(self.verified(tenant, question))
+    }
+
+    /// When the first and the last of a tenant's ratings and offers were; `None` where there are none.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn span(&self, tenant: &TenantId) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
+        each!(self.span(tenant))
+    }
+
+    /// Nothing of what is kept of a tenant's results is believed any more, until [`Store::catch_up`] has counted it anew.
+    /// `false`: there is no such tenant.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn doubt_all(&self, tenant: &TenantId, at: Timestamp) -> Result<bool, StoreError> {
+        each!(self.doubt_all(tenant, at))
+    }
+
+    /// Counts anew some of what changed; call it until nothing was to be done. Months that are over by then are put
+    /// together. Others may write and read meanwhile, and several nodes may do this at once.
+    ///
+    /// # Errors
+    /// When the database cannot be written; nothing is lost then.
+    pub async fn catch_up(&self, tenant: &TenantId, now: Timestamp) -> Result<CaughtUp, StoreError> {
+        each!(self.catch_up(tenant, now))
     }
 
     /// How far a call came.

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::quality::Quality;
 use crate::rating::{Flag, Rating};
+use crate::results::Cell;
 use crate::session::{About, Answer, Offer};
 use crate::tenant::{ApiKey, Role, Tenant, Zone};
 use crate::words::{KeyId, RatingId, Said};
@@ -248,6 +249,32 @@ pub(crate) fn quality(row: &impl Cells) -> Decoded<Quality> {
         round_trip_us: row.whole("round_trip_us")?,
         mos_hundredths: there("mos_hundredths")?,
     })
+}
+
+/// The first and the last moment.
+pub(crate) fn span(row: &impl Cells) -> Decoded<Option<(Timestamp, Timestamp)>> {
+    Ok(row.instant("first")?.zip(row.instant("last")?))
+}
+
+/// The cells of a table of ratings: the group's name, the window, the counts of scores.
+pub(crate) fn cells(row: &impl Cells) -> Decoded<Vec<Cell>> {
+    type Line = (Option<String>, usize, u64, u64, u64, u64, u64);
+    let cell = |(name, period, n1, n2, n3, n4, n5): Line| {
+        let tally = Tally::new([n1, n2, n3, n4, n5]).map_err(|_| Damage("score"))?;
+        Ok(Cell { name, period, tally })
+    };
+    list::<Line>(row, "list")?.into_iter().map(cell).collect()
+}
+
+/// A queue's name in the tables of results, `""` for none.
+pub(crate) fn queue(row: &impl Cells) -> Decoded<String> {
+    field(row, "queue_id")
+}
+
+/// A queue and the first day of a month.
+pub(crate) fn queue_month(row: &impl Cells) -> Decoded<(String, jiff::civil::Date)> {
+    let month: String = field(row, "day")?;
+    Ok((queue(row)?, format!("{month}-01").parse().map_err(|_| Damage("day"))?))
 }
 
 /// A pair of the `DAYS_OF_TENANT` statements.

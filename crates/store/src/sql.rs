@@ -32,6 +32,163 @@ macro_rules! counts {
 }
 pub(crate) use counts;
 
+/// The columns of figures.
+macro_rules! figures {
+    () => {
+        "n1, n2, n3, n4, n5, suppressed, offered, started, answered, completed, declined, abandoned, no_input, failed"
+    };
+}
+pub(crate) use figures;
+
+/// Figures that take the place of those that are there.
+macro_rules! figures_excluded {
+    () => {
+        "n1 = excluded.n1, n2 = excluded.n2, n3 = excluded.n3, n4 = excluded.n4, n5 = excluded.n5,
+         suppressed = excluded.suppressed, offered = excluded.offered, started = excluded.started,
+         answered = excluded.answered, completed = excluded.completed, declined = excluded.declined,
+         abandoned = excluded.abandoned, no_input = excluded.no_input, failed = excluded.failed"
+    };
+}
+pub(crate) use figures_excluded;
+
+/// The sums of figures, nought of nothing.
+macro_rules! figures_summed {
+    ($of:literal) => {
+        concat!(
+            "COALESCE(SUM(",
+            $of,
+            "n1), 0), COALESCE(SUM(",
+            $of,
+            "n2), 0), COALESCE(SUM(",
+            $of,
+            "n3), 0),
+             COALESCE(SUM(",
+            $of,
+            "n4), 0), COALESCE(SUM(",
+            $of,
+            "n5), 0),
+             COALESCE(SUM(",
+            $of,
+            "suppressed), 0), COALESCE(SUM(",
+            $of,
+            "offered), 0),
+             COALESCE(SUM(",
+            $of,
+            "started), 0), COALESCE(SUM(",
+            $of,
+            "answered), 0),
+             COALESCE(SUM(",
+            $of,
+            "completed), 0), COALESCE(SUM(",
+            $of,
+            "declined), 0),
+             COALESCE(SUM(",
+            $of,
+            "abandoned), 0), COALESCE(SUM(",
+            $of,
+            "no_input), 0),
+             COALESCE(SUM(",
+            $of,
+            "failed), 0)"
+        )
+    };
+}
+pub(crate) use figures_summed;
+
+/// The counts of the scores of rows of `cc_csat`.
+macro_rules! scores {
+    ($of:literal, $between:literal) => {
+        concat!(
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "score = 1)",
+            $between,
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "score = 2)",
+            $between,
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "score = 3)",
+            $between,
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "score = 4)",
+            $between,
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "score = 5)"
+        )
+    };
+}
+pub(crate) use scores;
+
+/// The counts of a funnel, of rows of `cc_csat_offers`, in the order of the columns.
+macro_rules! states {
+    ($of:literal, $between:literal) => {
+        concat!(
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "state = 'suppressed')",
+            $between,
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "state <> 'suppressed')",
+            $between,
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "started_at IS NOT NULL)",
+            $between,
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "answered_at IS NOT NULL)",
+            $between,
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "state = 'completed')",
+            $between,
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "state = 'declined')",
+            $between,
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "state = 'abandoned')",
+            $between,
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "state = 'no_input')",
+            $between,
+            "COUNT(*) FILTER (WHERE ",
+            $of,
+            "state = 'failed')"
+        )
+    };
+}
+pub(crate) use states;
+
+/// The queues of a table that begins with them, by seeking each behind the one before.
+macro_rules! each_queue {
+    ($name:literal, $table:literal) => {
+        concat!(
+            $name,
+            "(queue_id) AS (SELECT MIN(queue_id) FROM ",
+            $table,
+            " WHERE tenant_id = $1
+             UNION ALL SELECT (SELECT MIN(queue_id) FROM ",
+            $table,
+            " WHERE tenant_id = $1
+             AND queue_id > ",
+            $name,
+            ".queue_id) FROM ",
+            $name,
+            " WHERE ",
+            $name,
+            ".queue_id IS NOT NULL)"
+        )
+    };
+}
+
 statements! {
     RATING = concat!("SELECT ", rating_columns!(), " FROM cc_csat WHERE tenant_id = $1 AND call_id = $2");
     DELETED = "SELECT 1 FROM cc_csat_log WHERE tenant_id = $1 AND call_id = $2 AND op = 'deleted' LIMIT 1";
@@ -47,6 +204,28 @@ statements! {
          WHERE tenant_id = $1 AND queue_id = $2 AND created_at >= $3 AND created_at < $4
          AND agent_id IS NOT NULL GROUP BY agent_id ORDER BY agent_id"
     );
+    /// Queues of which anything is kept or marked, `""` for none: each found behind the one before.
+    QUEUES_OF_TENANT = concat!(
+        "WITH RECURSIVE ",
+        each_queue!("kept", "cc_csat_queue_day"), ", ", each_queue!("marked", "cc_csat_mark"),
+        " SELECT queue_id FROM kept WHERE queue_id IS NOT NULL
+          UNION SELECT queue_id FROM marked WHERE queue_id IS NOT NULL"
+    );
+    /// The queues of ratings and offers themselves, and none.
+    QUEUES_OF_RATINGS = concat!(
+        "WITH RECURSIVE ",
+        each_queue!("rated", "cc_csat"), ", ", each_queue!("offered", "cc_csat_offers"),
+        " SELECT '' AS queue_id UNION SELECT queue_id FROM rated WHERE queue_id IS NOT NULL
+          UNION SELECT queue_id FROM offered WHERE queue_id IS NOT NULL"
+    );
+    SPAN = "SELECT MIN(moment) AS first, MAX(moment) AS last FROM (
+        SELECT created_at AS moment FROM cc_csat WHERE tenant_id = $1
+        UNION ALL SELECT offered_at FROM cc_csat_offers WHERE tenant_id = $1) AS moments";
+    /// Some of what is marked, and some months that are over and stale.
+    DAYS_TO_COUNT = "SELECT queue_id, local_day AS day FROM cc_csat_mark WHERE tenant_id = $1
+        GROUP BY queue_id, local_day ORDER BY queue_id, local_day LIMIT $2";
+    MONTHS_TO_COUNT = "SELECT queue_id, local_month AS day FROM cc_csat_month
+        WHERE tenant_id = $1 AND stale = 1 AND local_month < $2 ORDER BY local_month, queue_id LIMIT $3";
     TENANT = "SELECT * FROM cc_tenants WHERE tenant_id = $1";
     TENANTS = "SELECT * FROM cc_tenants ORDER BY tenant_id";
     INSERT_TENANT = "INSERT INTO cc_tenants (tenant_id, time_zone, week_start, created_at)
@@ -72,7 +251,8 @@ mod tests {
     const SQLITE: &str = concat!(
         include_str!("../migrations/sqlite/0001_first.sql"),
         include_str!("../migrations/sqlite/0002_open_offers.sql"),
-        include_str!("../migrations/sqlite/0003_quality.sql")
+        include_str!("../migrations/sqlite/0003_quality.sql"),
+        include_str!("../migrations/sqlite/0004_results.sql")
     );
     const POSTGRES: &str = include_str!("../migrations/postgres/0001_first.sql");
 
@@ -102,7 +282,7 @@ mod tests {
                 let (table, columns) = columns.split_once(" (").unwrap();
                 assert!(table.starts_with("cc_") && columns.starts_with("tenant_id, "), "{name}: {columns}");
                 let values = columns.split_once(") ").unwrap().1;
-                let first = ["SELECT $1, ", "VALUES ($1, ", "SELECT tenant_id, "];
+                let first = ["SELECT $1, ", "SELECT DISTINCT $1, ", "VALUES ($1, ", "SELECT tenant_id, "];
                 assert!(first.iter().any(|first| values.starts_with(first)), "{name}: {values}");
             }
             assert!(statement.contains("$1"), "{name}");
@@ -144,7 +324,7 @@ mod tests {
                 );
                 keys += 1;
             }
-            assert_eq!(keys, 13);
+            assert_eq!(keys, 18);
             let with_tenant = all.replace(" COLLATE \"C\"", "").matches("tenant_id TEXT NOT NULL").count();
             assert_eq!(all.matches("CREATE TABLE cc_").count(), with_tenant);
         }

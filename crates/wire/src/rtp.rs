@@ -58,7 +58,7 @@ impl Header {
     /// Writes the twelve bytes that go before the payload.
     pub fn write(&self, out: &mut [u8; HEADER_BYTES]) {
         out[0] = VERSION_2;
-        out[1] = self.payload_type.0 | if self.marker { MARKER } else { 0 };
+        out[1] = self.payload_type.0 + if self.marker { MARKER } else { 0 };
         out[2..4].copy_from_slice(&self.sequence.to_be_bytes());
         out[4..8].copy_from_slice(&self.timestamp.to_be_bytes());
         out[8..12].copy_from_slice(&self.ssrc.to_be_bytes());

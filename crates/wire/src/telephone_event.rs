@@ -20,22 +20,21 @@ pub(crate) struct Report {
     pub(crate) event: u8,
     /// The event is over and `duration` is final.
     pub(crate) end: bool,
-    /// Loudness in -dBm0, 0-63.
-    pub(crate) volume: u8,
     /// Clock ticks since the packet's timestamp.
     pub(crate) duration: u16,
 }
 
 impl Report {
     pub(crate) const fn read([event, flags, d0, d1]: [u8; REPORT_BYTES]) -> Self {
-        Self { event, end: flags & END != 0, volume: flags & VOLUME, duration: u16::from_be_bytes([d0, d1]) }
+        Self { event, end: flags & END != 0, duration: u16::from_be_bytes([d0, d1]) }
     }
 
     pub(crate) const fn write(self) -> [u8; REPORT_BYTES] {
         let [d0, d1] = self.duration.to_be_bytes();
-        [self.event, self.volume & VOLUME | if self.end { END } else { 0 }, d0, d1]
+        [self.event, if self.end { END + VOLUME } else { VOLUME }, d0, d1]
     }
 }
 
 const END: u8 = 0b1000_0000;
-const VOLUME: u8 = 0b0011_1111;
+/// What we say of our loudness, in -dBm0: that of an ordinary telephone. Nobody's is looked at.
+const VOLUME: u8 = 10;

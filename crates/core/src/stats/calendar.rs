@@ -109,24 +109,6 @@ mod tests {
     }
 
     #[test]
-    fn days_begin_at_the_reference_instants_wherever_midnight_is_missing_or_doubled() {
-        #[derive(serde::Deserialize)]
-        struct Row {
-            zone: String,
-            date: Date,
-            start: Timestamp,
-            end: Timestamp,
-        }
-        let rows: Vec<Row> =
-            serde_json::from_str(include_str!("../../tests/vectors/stats/days.json")).unwrap();
-        assert!(rows.len() >= 30);
-        for row in rows {
-            let own = day(row.date, &zone(&row.zone));
-            assert_eq!(own.span, row.start..row.end, "{} {}", row.zone, row.date);
-        }
-    }
-
-    #[test]
     fn a_day_whose_midnight_was_jumped_over_begins_with_the_jump() {
         // Toronto, 1919: at 23:30 of the 30th clocks went to 00:30 of the 31st.
         let toronto = zone("America/Toronto");

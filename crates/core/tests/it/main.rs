@@ -17,5 +17,7 @@ mod line;
 mod lint;
 mod player;
 mod polarity;
+mod reference_stats;
+mod stats;
 mod surveys;
 mod transcripts;

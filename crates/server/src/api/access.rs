@@ -65,6 +65,12 @@ impl Who {
         matches!(self.role, Role::Viewer | Role::Admin)
     }
 
+    /// Whether they may see how far calls came: those are of queues, not of an agent.
+    #[must_use]
+    pub fn sees_funnels(&self) -> bool {
+        matches!(self.role, Role::Viewer | Role::Supervisor(_) | Role::Admin)
+    }
+
     /// The queues beyond which no rating is theirs; `None`: every rating of their tenant is.
     #[must_use]
     pub fn within(&self) -> Option<Vec<QueueId>> {

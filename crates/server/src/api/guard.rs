@@ -23,7 +23,8 @@ pub async fn observe(State(api): State<Api>, request: Request, next: Next) -> Re
     let mut response = next.run(request).instrument(span.clone()).await;
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // But for what says itself how long it holds.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     let status = response.status().as_u16();
     let took = api.clock().elapsed().saturating_sub(began);
     api.metrics().http.answered(method, &route, status, took);

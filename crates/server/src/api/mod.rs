@@ -11,6 +11,7 @@ mod openapi;
 mod pairs;
 pub mod problem;
 mod read;
+mod reports;
 mod results;
 mod surveys;
 pub mod view;
@@ -108,6 +109,7 @@ pub fn router(api: Api) -> Router {
         .route("/csat/{call_id}", get(csat::read).post(csat::rate).put(csat::replace).delete(csat::erase))
         .route("/csat/agent/{agent_id}", get(results::agent))
         .route("/csat/queue/{queue_id}", get(results::queue))
+        .merge(reports::routes())
         .route("/surveys", get(surveys::list))
         .route("/surveys/{name}", get(surveys::read));
     Router::new()

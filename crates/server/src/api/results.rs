@@ -1,8 +1,8 @@
 //! `/cc/csat/agent/{agent_id}` and `/cc/csat/queue/{queue_id}`: what ratings add up to.
 
-use aftercall_core::stats::ranking;
+use aftercall_core::stats::{Tally, ranking};
 use aftercall_core::{AgentId, QueueId, TenantId};
-use aftercall_store::{Subject, Tenant};
+use aftercall_store::{By, Question, Queues, Subject, Tenant, Window};
 use axum::extract::State;
 use axum::{Extension, Json};
 use utoipa::IntoParams;
@@ -73,17 +73,33 @@ pub async fn queue(
     }
     let tenant = api.tenant(&who.tenant).await?;
     let counted = asked.counted(&tenant.time_zone, api.clock().now())?;
-    let subject = Subject::Queue(queue.clone());
-    let tally = api.store().tally(&who.tenant, &subject, &counted.window).await?;
-    let trend = trend(&api, &tenant, &subject, &counted).await?;
-    let agents = api.store().queue_agents(&who.tenant, &queue, &counted.window).await?;
+    let spans = counted.days.iter().map(|day| Window { from: Some(day.span.start), to: Some(day.span.end) });
+    let question = Question {
+        queues: Queues::Only(vec![queue.clone()]),
+        windows: std::iter::once(counted.window).chain(spans).collect(),
+        by: By::Nothing,
+        agents: Some(counted.window),
+    };
+    let results = api.store().results(&who.tenant, &question).await?;
+    let mut tallies = vec![Tally::default(); question.windows.len()];
+    for counted in &results.figures {
+        tallies[counted.period] = counted.figures.tally;
+    }
+    let (all, days) = (tallies[0], &tallies[1..]);
+    let agents = results.agents.into_iter().map(|of| (of.agent, of.tally));
     let ranking = ranking(agents).into_iter().map(Place::from).collect();
-    Ok(Json(QueueResults { queue_id: queue.to_string(), summary: Summary::from(&tally), trend, ranking }))
+    let trend = points(&tenant, &counted, days);
+    Ok(Json(QueueResults { queue_id: queue.to_string(), summary: Summary::from(&all), trend, ranking }))
 }
 
 async fn trend(api: &Api, tenant: &Tenant, subject: &Subject, counted: &Counted) -> Result<Trend, Problem> {
     let ranges: Vec<_> = counted.days.iter().map(|day| day.span.clone()).collect();
     let tallies = api.store().tallies(&tenant.id, subject, &ranges).await?;
+    Ok(points(tenant, counted, &tallies))
+}
+
+/// A trend of the tallies of its days.
+fn points(tenant: &Tenant, counted: &Counted, tallies: &[Tally]) -> Trend {
     let points: Vec<Point> = counted
         .days
         .iter()
@@ -95,7 +111,7 @@ async fn trend(api: &Api, tenant: &Tenant, subject: &Subject, counted: &Counted)
             partial: day.partial,
         })
         .collect();
-    Ok(Trend { days: points.len(), time_zone: tenant.time_zone.name().to_owned(), points })
+    Trend { days: points.len(), time_zone: tenant.time_zone.name().to_owned(), points }
 }
 
 impl Api {

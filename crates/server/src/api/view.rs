@@ -240,7 +240,7 @@ impl From<Ranked<AgentId>> for Place {
             agent_id: ranked.key.to_string(),
             average_score: ranked.tally.mean(),
             rating_count: ranked.tally.count(),
-            adjusted_score: ranked.adjusted_score,
+            adjusted_score: ranked.score,
         }
     }
 }

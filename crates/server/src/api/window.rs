@@ -70,8 +70,17 @@ impl Asked {
 
     /// Reads `from` and `to` only.
     pub fn read_ends(fields: &mut Fields<'_, '_>) -> Option<(Option<When>, Option<When>)> {
-        let from = fields.optional("from", when);
-        let to = fields.optional("to", when);
+        Self::read_named(fields, "from", "to")
+    }
+
+    /// Reads the two ends by these names.
+    pub fn read_named(
+        fields: &mut Fields<'_, '_>,
+        from: &'static str,
+        to: &'static str,
+    ) -> Option<(Option<When>, Option<When>)> {
+        let from = fields.optional(from, when);
+        let to = fields.optional(to, when);
         Some((from?, to?))
     }
 

@@ -4,6 +4,7 @@ mod check;
 mod dial;
 mod doctor;
 mod key;
+mod results;
 mod serve;
 mod tenant;
 
@@ -76,6 +77,9 @@ enum Command {
     /// Make and list tenants
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
+    /// Verify or rebuild what is counted of ratings
+    #[command(subcommand)]
+    Results(results::ResultsCommand),
     /// Place a test call: a real telephone that waits for the prompt, presses keys and measures
     #[command(after_help = dial::EXAMPLES)]
     Dial(dial::DialCommand),
@@ -171,6 +175,7 @@ async fn dispatch(cli: Cli, world: &mut World<'_>) -> anyhow::Result<Exit> {
         Command::Check => check::run(cli.config.as_deref(), world),
         Command::Key(command) => key::run(command, &load(world)?, world).await,
         Command::Tenant(command) => tenant::run(command, &load(world)?, world).await,
+        Command::Results(command) => results::run(command, &load(world)?, world).await,
         Command::Dial(command) => dial::run(command, world).await,
         Command::Openapi => {
             let document = crate::api::document().to_pretty_json()?;

@@ -23,6 +23,7 @@ use crate::installation::Installation;
 use crate::keys::KeyUses;
 use crate::metrics::Metrics;
 use crate::recordings::Recordings;
+use crate::results;
 use crate::signalling::{Listen, Transport};
 use crate::surveys::Surveys;
 use crate::unusual::Unusual;
@@ -42,16 +43,14 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
     make_data_folder(&config).await?;
     let store = open(&config).await?;
     place_tenants(&config, &store, world).await?;
-    let http = config.http.listen;
-    let listener = TcpListener::bind(http).await.with_context(|| {
-        format!("{http}: the API cannot listen there (is aftercall running already?): `aftercall doctor`")
-    })?;
+    let listener = bind(config.http.listen).await?;
 
     let metrics = Arc::new(Metrics::default());
     let recordings = Recordings::within(&config.data_dir);
     let clock = world.clock.clone();
     let (writer, writer_task) = Writer::start(store.clone(), recordings.clone(), clock, Arc::clone(&metrics));
     let (key_uses, key_uses_task) = KeyUses::start(store.clone());
+    let counting = tokio::spawn(results::keep_counting(store.clone(), world.clock.clone(), stop.clone()));
     let unusual = Arc::new(Unusual::default());
     let parts = sip::Parts {
         sip_tls: installation.sip_tls,
@@ -96,6 +95,7 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
     tracing::info!("writing what was said");
     writer_task.drain().await;
     // The router, and with it the last handle to it, is gone: this ends by itself.
+    counting.await.context("the result service did not end as it should")?;
     key_uses_task.await.context("the task that notes the use of keys did not end as it should")?;
     store.close().await;
     tracing::info!("stopped");
@@ -106,6 +106,12 @@ async fn make_data_folder(config: &Config) -> anyhow::Result<()> {
     let folder = &config.data_dir;
     let made = tokio::fs::create_dir_all(folder).await;
     made.with_context(|| format!("{}: the data folder cannot be made", folder.display()))
+}
+
+async fn bind(http: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(http).await.with_context(|| {
+        format!("{http}: the API cannot listen there (is aftercall running already?): `aftercall doctor`")
+    })
 }
 
 /// Puts the tenant `default` in the configured zone, and makes sure that every other one named is there.

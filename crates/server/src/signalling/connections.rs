@@ -47,6 +47,9 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How long a TLS handshake may take.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
 
+/// How often a failed handshake is told of: whoever tries has a telephone to look at, and the log must not fill.
+const HANDSHAKE_TOLD_EVERY: Duration = Duration::from_secs(60);
+
 /// TLS handshakes at once; whoever comes further waits in the system's queue. One costs about a millisecond of CPU.
 const HANDSHAKES_MAX: usize = 64;
 
@@ -58,6 +61,8 @@ pub(super) struct Connections {
     shared: Arc<Shared>,
     tls: Security,
     handshakes: Arc<Semaphore>,
+    /// From when on a failed handshake is told of again.
+    tells_from: Mutex<Duration>,
     /// Where we listen: the port that Contact names on connections that we open.
     listens: Vec<Listen>,
     inputs: mpsc::Sender<Input>,
@@ -110,8 +115,8 @@ impl Connections {
         stopped: CancellationToken,
     ) -> Self {
         let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
-        let (next, open) = (AtomicU64::new(1), Mutex::default());
-        Self { shared, tls, handshakes, listens, inputs, stopped, next, open }
+        let (next, open, tells_from) = (AtomicU64::new(1), Mutex::default(), Mutex::default());
+        Self { shared, tls, handshakes, tells_from, listens, inputs, stopped, next, open }
     }
 
     /// Writes to a connection, if it is still there.
@@ -169,9 +174,22 @@ impl Connections {
             if self.room_for(remote.ip()) { self.open_tls(stream.into(), remote, port) } else { Err(full()) }
         });
         if let Err(fault) = opened {
-            tracing::debug!(%fault, "a TLS handshake failed");
             self.shared.count(Count::ConnectionsBroken);
+            if self.tells_of_handshakes() {
+                tracing::warn!(%remote, %fault, "a TLS handshake failed; others of the next minute are only counted");
+            }
         }
+    }
+
+    /// Whether a handshake that failed now is told of: one a minute is.
+    fn tells_of_handshakes(&self) -> bool {
+        let now = self.shared.now();
+        let mut from = self.tells_from.lock().unwrap_or_else(PoisonError::into_inner);
+        let tells = now >= *from;
+        if tells {
+            *from = now + HANDSHAKE_TOLD_EVERY;
+        }
+        tells
     }
 
     /// The connection to this peer that there is, or a new one.

@@ -1,11 +1,15 @@
 //! The command line, through the real binary.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
+use aftercall_core::{Score, TenantId};
+use aftercall_store::{Actor, NewRating, RatedAt, Store, Write};
 use serde_json::Value;
+use sqlx::{Connection as _, SqliteConnection};
 
 use crate::folder::Folder;
 
@@ -146,7 +150,7 @@ fn check_advises_on_surveys_and_recordings_that_nobody_reads() {
     assert_eq!(out.lines().collect::<Vec<_>>(), expected);
     assert_eq!((code, err.as_str()), (0, "fine: built-in defaults, 1 survey\n"), "advice is no fault");
     let (_, out, _) = run(folder.path(), "doctor");
-    assert!(out.contains(&format!("warn  surveys         {}", expected[0])), "{out}");
+    assert!(out.contains(&format!("warn  files           {}", expected[0])), "{out}");
 }
 
 #[test]
@@ -355,6 +359,58 @@ fn doctor_names_what_is_wrong_and_its_remedy() {
     let (code, out, _) = run(folder.path(), "doctor");
     assert_eq!(code, 1);
     assert!(out.starts_with("FAIL  configuration   aftercall.toml:1:2: unknown key \"htpt\""), "{out}");
+}
+
+#[tokio::test]
+async fn what_is_counted_is_verified_and_counted_anew_where_it_is_wrong() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(folder.path().join("data")).unwrap();
+    let path = folder.path().join("data/aftercall.db");
+    let store = Store::open(&format!("sqlite://{}", path.display())).await.unwrap();
+    let now: jiff::Timestamp = "2026-11-22T08:00:00Z".parse().unwrap();
+    let rate = |call: &str, days_ago: i64| {
+        let created_at = RatedAt::new(now - jiff::SignedDuration::from_hours(24 * days_ago), now).unwrap();
+        Write::Rate(NewRating {
+            tenant: TenantId::default(),
+            call: call.parse().unwrap(),
+            score: Score::ALL[3],
+            comment: None,
+            agent: Some("a1".parse().unwrap()),
+            queue: Some("sales".parse().unwrap()),
+            created_at: Some(created_at),
+            key: None,
+            survey: None,
+            channel: None,
+            language: None,
+            flags: BTreeSet::new(),
+            within: None,
+            actor: Actor::Keyless,
+            at: now,
+        })
+    };
+    store.write(&[rate("c1", 70), rate("c2", 69), rate("c3", 0)]).await.unwrap();
+    store.close().await;
+    let verify = || run(folder.path(), "results verify");
+    let fine = (0, "default: 3 ratings in 3 months, 0 figures wrong\n".to_owned(), String::new());
+    assert_eq!(verify(), fine, "before anything is counted");
+    let (code, out, _) = run(folder.path(), "results rebuild");
+    assert_eq!(code, 0);
+    assert!(out.starts_with("default: 3 days of queues and "), "{out}");
+    assert_eq!(verify(), fine);
+    let tamper = "UPDATE cc_csat_queue_day SET n4 = 9 WHERE local_day = '2026-09-14';
+                  UPDATE cc_csat_agent_month SET n4 = 9 WHERE local_month = '2026-09'";
+    let mut sql = SqliteConnection::connect(&path.display().to_string()).await.unwrap();
+    sqlx::raw_sql(tamper).execute(&mut sql).await.unwrap();
+    sql.close().await.unwrap();
+    let (code, out, err) = verify();
+    assert_eq!((code, out.as_str()), (1, "default: 3 ratings in 3 months, 4 figures wrong\n"), "{err}");
+    assert!(err.contains("default 2026-09: kept queue \"sales\", day 14: "), "{err}");
+    assert!(err.contains("default 2026-09: kept agent a1: [0, 0, 0, 9, 0]"), "{err}");
+    assert!(err.ends_with("`aftercall results rebuild` counts everything anew\n"), "{err}");
+    assert_eq!(run(folder.path(), "results rebuild").0, 0);
+    assert_eq!(verify(), fine);
+    let (code, _, err) = run(folder.path(), "results verify --tenant nobody");
+    assert_eq!((code, err.as_str()), (1, "there is no tenant \"nobody\": `aftercall tenant list`\n"));
 }
 
 /// A server that is running, ended when the test is.

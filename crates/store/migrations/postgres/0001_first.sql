@@ -1,4 +1,4 @@
--- The tables of SQLite's schema version 3, in PostgreSQL's words. tenant_id comes first in every key; no key is unique
+-- The tables of SQLite's schema version 4, in PostgreSQL's words. tenant_id comes first in every key; no key is unique
 -- without it; nothing here is computed by triggers. cc_tenants and cc_keys are the directory: small, and whole on every
 -- node. Names and ids are compared byte by byte (COLLATE "C"): the same order on every system, and in the program.
 
@@ -118,11 +118,11 @@ CREATE TABLE cc_csat_log (
 
 CREATE INDEX cc_csat_log_deleted ON cc_csat_log (tenant_id, call_id) WHERE op = 'deleted';
 
--- Append-only: this queue's local day has to be counted anew. queue_id '' is "no queue".
+-- Append-only: this queue's local day, 'YYYY-MM-DD', has to be counted anew. queue_id '' is "no queue".
 CREATE TABLE cc_csat_mark (
     tenant_id TEXT COLLATE "C" NOT NULL,
     queue_id  TEXT COLLATE "C" NOT NULL,
-    local_day DATE NOT NULL,
+    local_day TEXT COLLATE "C" NOT NULL,
     mark_id   UUID NOT NULL,
     PRIMARY KEY (tenant_id, queue_id, local_day, mark_id)
 );
@@ -145,3 +145,67 @@ CREATE TABLE cc_csat_quality (
     mos_hundredths    BIGINT NOT NULL CHECK (mos_hundredths BETWEEN 100 AND 450),
     PRIMARY KEY (tenant_id, call_id)
 );
+
+-- What results are read from. A row is counted anew from cc_csat and cc_csat_offers when a mark in cc_csat_mark names
+-- its day; nothing else ever changes one, and nothing that is marked is believed. queue_id '' is "no queue".
+CREATE TABLE cc_csat_queue_day (
+    tenant_id  TEXT COLLATE "C" NOT NULL,
+    queue_id   TEXT COLLATE "C" NOT NULL,
+    local_day  TEXT COLLATE "C" NOT NULL,
+    n1         BIGINT NOT NULL,
+    n2         BIGINT NOT NULL,
+    n3         BIGINT NOT NULL,
+    n4         BIGINT NOT NULL,
+    n5         BIGINT NOT NULL,
+    suppressed BIGINT NOT NULL,
+    offered    BIGINT NOT NULL,
+    started    BIGINT NOT NULL,
+    answered   BIGINT NOT NULL,
+    completed  BIGINT NOT NULL,
+    declined   BIGINT NOT NULL,
+    abandoned  BIGINT NOT NULL,
+    no_input   BIGINT NOT NULL,
+    failed     BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, queue_id, local_day)
+);
+
+-- The days of a month together, once the month is over. One that is stale, or has a marked day, is not believed, nor is
+-- what cc_csat_agent_month has of it.
+CREATE TABLE cc_csat_month (
+    tenant_id   TEXT COLLATE "C" NOT NULL,
+    queue_id    TEXT COLLATE "C" NOT NULL,
+    local_month TEXT COLLATE "C" NOT NULL,
+    stale       SMALLINT NOT NULL CHECK (stale IN (0, 1)),
+    n1         BIGINT NOT NULL,
+    n2         BIGINT NOT NULL,
+    n3         BIGINT NOT NULL,
+    n4         BIGINT NOT NULL,
+    n5         BIGINT NOT NULL,
+    suppressed BIGINT NOT NULL,
+    offered    BIGINT NOT NULL,
+    started    BIGINT NOT NULL,
+    answered   BIGINT NOT NULL,
+    completed  BIGINT NOT NULL,
+    declined   BIGINT NOT NULL,
+    abandoned  BIGINT NOT NULL,
+    no_input   BIGINT NOT NULL,
+    failed     BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, queue_id, local_month)
+);
+
+CREATE INDEX cc_csat_month_stale ON cc_csat_month (tenant_id, local_month) WHERE stale = 1;
+
+CREATE TABLE cc_csat_agent_month (
+    tenant_id   TEXT COLLATE "C" NOT NULL,
+    queue_id    TEXT COLLATE "C" NOT NULL,
+    local_month TEXT COLLATE "C" NOT NULL,
+    agent_id    TEXT COLLATE "C" NOT NULL,
+    n1         BIGINT NOT NULL,
+    n2         BIGINT NOT NULL,
+    n3         BIGINT NOT NULL,
+    n4         BIGINT NOT NULL,
+    n5         BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, queue_id, local_month, agent_id)
+);
+
+CREATE INDEX cc_csat_offers_by_queue ON cc_csat_offers (tenant_id, queue_id, offered_at);

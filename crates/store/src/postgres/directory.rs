@@ -15,7 +15,7 @@ use crate::postgres::write::mark;
 use crate::postgres::{Postgres, Query, sql};
 use crate::read::{QUEUES_MAX, bounded};
 use crate::rows::{self, api_key};
-use crate::tenant::{ApiKey, KeyHash, KeyUse, NewKey, Revoked, Role, Tenant, TenantPut};
+use crate::tenant::{ApiKey, KeyHash, KeyUse, NewKey, Revoked, Role, Tenant, TenantPut, Zone};
 use crate::words::KeyId;
 use crate::write::BATCH_MAX;
 
@@ -51,7 +51,8 @@ impl Postgres {
             .execute(&mut *transaction)
             .await?;
         if old.time_zone != tenant.time_zone {
-            self.mark_all(&mut transaction, &old, tenant, at).await?;
+            let zones = [&old.time_zone, &tenant.time_zone];
+            self.mark_all(&mut transaction, &tenant.id, &zones, at).await?;
         }
         transaction.commit().await?;
         Ok(TenantPut::Changed)
@@ -61,17 +62,32 @@ impl Postgres {
     async fn mark_all(
         &self,
         connection: &mut PgConnection,
-        old: &Tenant,
-        new: &Tenant,
+        tenant: &TenantId,
+        zones: &[&Zone],
         at: Timestamp,
     ) -> Result<(), Fault> {
-        let query = sqlx::query(sql::DAYS_OF_TENANT).bind(new.id.as_str());
+        let query = sqlx::query(sql::DAYS_OF_TENANT).bind(tenant.as_str());
         let found = query.fetch_all(&mut *connection).await?;
         let days: Vec<(String, Date)> = found.iter().map(rows::queue_day).collect::<Result<_, _>>()?;
-        for some in buckets(&days, &[&old.time_zone, &new.time_zone]).chunks(MARKS_AT_ONCE) {
-            mark(connection, &self.ids, &new.id, some.iter().copied(), at).await?;
+        for some in buckets(&days, zones).chunks(MARKS_AT_ONCE) {
+            mark(connection, &self.ids, tenant, some.iter().copied(), at).await?;
         }
         Ok(())
+    }
+
+    pub(crate) async fn doubt_all(&self, tenant: &TenantId, at: Timestamp) -> Result<bool, StoreError> {
+        self.tried(|| self.doubt(tenant, at)).await
+    }
+
+    async fn doubt(&self, tenant: &TenantId, at: Timestamp) -> Result<bool, Fault> {
+        let mut transaction = self.begin().await?;
+        let lock = sqlx::query(sql::LOCK_TENANT).bind(tenant.as_str());
+        let Some(row) = lock.fetch_optional(&mut *transaction).await? else { return Ok(false) };
+        let zone = rows::tenant(&row)?.time_zone;
+        self.mark_all(&mut transaction, tenant, &[&zone], at).await?;
+        sqlx::query(sql::MARK_KEPT).bind(tenant.as_str()).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(true)
     }
 
     pub(crate) async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {

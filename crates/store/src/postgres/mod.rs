@@ -6,6 +6,8 @@ mod encode;
 pub(crate) mod fault;
 mod migrate;
 mod read;
+mod recount;
+mod results;
 pub(crate) mod sql;
 mod tries;
 mod write;

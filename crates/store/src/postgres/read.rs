@@ -150,11 +150,11 @@ pub(super) fn present(_: &PgRow) -> rows::Decoded<()> {
     Ok(())
 }
 
-fn from(window: &Window) -> Stamp {
+pub(super) fn from(window: &Window) -> Stamp {
     window.from.map_or(Stamp::BEFORE_ALL, Stamp::from)
 }
 
-fn to(window: &Window) -> Stamp {
+pub(super) fn to(window: &Window) -> Stamp {
     window.to.map_or(Stamp::BEHIND_ALL, Stamp::from)
 }
 

@@ -3,10 +3,15 @@
 //! Lists come as arrays, rows as one array a column, in the order of their keys: two batches at once meet in one order.
 
 pub(super) use crate::sql::*;
-use crate::sql::{counts, rating_columns, statements};
+use crate::sql::{
+    counts, figures, figures_excluded, figures_summed, rating_columns, scores, statements, states,
+};
 
 /// Begins a transaction whatever the server's own default is: each statement sees what was committed before it.
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+
+/// Begins a look at one moment, for answers of several statements.
+pub(super) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// What every connection is told: a commit is on disk when it is answered, also where the server's own default is
 /// sooner; and a lock that somebody forgot is not waited for without end.
@@ -77,6 +82,101 @@ macro_rules! tallies {
             $whose,
             " AND created_at >= r.first AND created_at < r.behind) AS t ORDER BY r.place"
         )
+    };
+}
+
+/// A list as the one JSON array of one row.
+macro_rules! list {
+    ($row:literal) => {
+        concat!("SELECT COALESCE(json_agg(json_build_array(", $row, "))::text, '[]') AS list FROM ")
+    };
+}
+
+/// Ratings of one queue (SQL null for none) between two instants. Two parts, as the index knows nothing of IS NOT
+/// DISTINCT FROM; of one of them nothing is ever read.
+macro_rules! ratings_of {
+    ($queue:literal, $first:literal, $behind:literal) => {
+        concat!(
+            "(SELECT queue_id, agent_id, score FROM cc_csat WHERE tenant_id = $1 AND queue_id = ", $queue,
+            " AND created_at >= ", $first, " AND created_at < ", $behind,
+            " UNION ALL SELECT queue_id, agent_id, score FROM cc_csat WHERE tenant_id = $1 AND queue_id IS NULL AND ",
+            $queue, " IS NULL AND created_at >= ", $first, " AND created_at < ", $behind, ")"
+        )
+    };
+}
+
+/// The same of offers.
+macro_rules! offers_of {
+    ($queue:literal, $first:literal, $behind:literal) => {
+        concat!(
+            "(SELECT state, started_at, answered_at FROM cc_csat_offers WHERE tenant_id = $1 AND queue_id = ",
+            $queue,
+            " AND offered_at >= ",
+            $first,
+            " AND offered_at < ",
+            $behind,
+            " UNION ALL SELECT state, started_at, answered_at FROM cc_csat_offers
+              WHERE tenant_id = $1 AND queue_id IS NULL AND ",
+            $queue,
+            " IS NULL
+              AND offered_at >= ",
+            $first,
+            " AND offered_at < ",
+            $behind,
+            ")"
+        )
+    };
+}
+
+/// What is kept, summed by the groups of `$2`: queue, first and last bucket, group.
+macro_rules! sum_of {
+    ($table:literal, $bucket:literal) => {
+        concat!(
+            list!(
+                "place, json_build_array(n1, n2, n3, n4, n5), json_build_array(suppressed, offered, started,
+                answered, completed, declined, abandoned, no_input, failed)"
+            ),
+            "(SELECT (p.value ->> 3)::bigint AS place, SUM(n1) AS n1, SUM(n2) AS n2, SUM(n3) AS n3,
+               SUM(n4) AS n4, SUM(n5) AS n5, SUM(suppressed) AS suppressed, SUM(offered) AS offered,
+               SUM(started) AS started, SUM(answered) AS answered, SUM(completed) AS completed,
+               SUM(declined) AS declined, SUM(abandoned) AS abandoned, SUM(no_input) AS no_input,
+               SUM(failed) AS failed
+             FROM jsonb_array_elements($2::jsonb) AS p (value) CROSS JOIN ",
+            $table,
+            " AS k
+             WHERE k.tenant_id = $1 AND k.queue_id = p.value ->> 0
+             AND k.",
+            $bucket,
+            " >= p.value ->> 1 AND k.",
+            $bucket,
+            " <= p.value ->> 2 GROUP BY 1) AS s"
+        )
+    };
+}
+
+/// Ratings counted one by one in each window from `$9` until just before `$10`, by the column that `$8` names.
+macro_rules! table {
+    ($whose:literal) => {
+        concat!(
+            list!("name, period, n1, n2, n3, n4, n5"),
+            "(SELECT p.place - 1 AS period, CASE $8 WHEN 'queue' THEN c.queue_id WHEN 'agent' THEN c.agent_id
+               WHEN 'survey' THEN c.survey WHEN 'channel' THEN c.channel END AS name, ",
+            counts!(),
+            " FROM UNNEST($9::timestamptz[], $10::timestamptz[]) WITH ORDINALITY AS p (first, behind, place)
+              CROSS JOIN cc_csat AS c WHERE c.tenant_id = $1 AND ",
+            $whose,
+            " AND c.created_at >= p.first AND c.created_at < p.behind
+              AND ($4::smallint IS NULL OR c.score = $4) AND ($5::text IS NULL OR c.survey = $5)
+              AND ($6::text IS NULL OR c.channel = $6) AND ($7::text IS NULL OR c.language = $7)
+              GROUP BY 1, 2) AS t"
+        )
+    };
+}
+
+/// Buckets on their way to be counted: queue, name, first instant, first behind.
+macro_rules! buckets {
+    () => {
+        "UNNEST($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[]) AS b (queue, name, first, behind)"
     };
 }
 
@@ -181,7 +281,99 @@ statements! {
             $7::timestamptz[], $8::text[], $9::text[], $10::text[], $11::smallint[], $12::smallint[], $13::text[],
             $14::text[]) AS l";
     INSERT_MARKS = "INSERT INTO cc_csat_mark (tenant_id, queue_id, local_day, mark_id)
-        SELECT $1, m.queue, m.day::date, m.id FROM UNNEST($2::text[], $3::text[], $4::uuid[]) AS m (queue, day, id)";
+        SELECT $1, m.* FROM UNNEST($2::text[], $3::text[], $4::uuid[]) AS m";
+    MARKED = concat!(
+        list!("queue_id, local_day"),
+        "(SELECT DISTINCT queue_id, local_day FROM cc_csat_mark WHERE tenant_id = $1
+          AND queue_id IN (SELECT jsonb_array_elements_text($2::jsonb)) AND local_day >= $3 AND local_day <= $4) AS m"
+    );
+    MONTHS_KEPT = concat!(
+        list!("queue_id, local_month"),
+        "cc_csat_month WHERE tenant_id = $1 AND queue_id IN (SELECT jsonb_array_elements_text($2::jsonb))
+         AND local_month >= $3 AND local_month <= $4 AND stale = 0"
+    );
+    SUM_OF_MONTHS = sum_of!("cc_csat_month", "local_month");
+    SUM_OF_DAYS = sum_of!("cc_csat_queue_day", "local_day");
+    /// Counts of ratings and offers in each range of `$2`: queue (null for none), first instant, first behind.
+    RAW_FIGURES = concat!(
+        "SELECT COALESCE(json_agg(json_build_array(p.place - 1, (SELECT json_build_array(", scores!("r.", ","), ") FROM ",
+        ratings_of!("p.queue", "p.first", "p.behind"), " AS r), (SELECT json_build_array(", states!("o.", ","), ") FROM ",
+        offers_of!("p.queue", "p.first", "p.behind"), " AS o)))::text, '[]') AS list
+         FROM (SELECT e.value ->> 0 AS queue, (e.value ->> 1)::timestamptz AS first,
+               (e.value ->> 2)::timestamptz AS behind, e.place
+             FROM jsonb_array_elements($2::jsonb) WITH ORDINALITY AS e (value, place)) AS p"
+    );
+    AGENTS_OF_MONTHS = concat!(
+        list!("queue_id, agent_id, n1, n2, n3, n4, n5"),
+        "(SELECT a.queue_id, a.agent_id, SUM(n1) AS n1, SUM(n2) AS n2, SUM(n3) AS n3, SUM(n4) AS n4, SUM(n5) AS n5
+         FROM jsonb_array_elements($2::jsonb) AS p (value) CROSS JOIN cc_csat_agent_month AS a
+         WHERE a.tenant_id = $1 AND a.queue_id = p.value ->> 0
+         AND a.local_month >= p.value ->> 1 AND a.local_month <= p.value ->> 2 GROUP BY 1, 2) AS s"
+    );
+    AGENTS_OF_RATINGS = concat!(
+        list!("queue_id, agent_id, n1, n2, n3, n4, n5"),
+        "(SELECT COALESCE(r.queue_id, '') AS queue_id, r.agent_id, ", counts!(), "
+         FROM (SELECT e.value ->> 0 AS queue, (e.value ->> 1)::timestamptz AS first,
+               (e.value ->> 2)::timestamptz AS behind
+             FROM jsonb_array_elements($2::jsonb) AS e (value)) AS p
+         CROSS JOIN LATERAL ", ratings_of!("p.queue", "p.first", "p.behind"), " AS r
+         WHERE r.agent_id IS NOT NULL GROUP BY r.queue_id, r.agent_id) AS s"
+    );
+
+    TABLE_OF_AGENT = table!("c.agent_id = $2 AND ($3::text[] IS NULL OR c.queue_id = ANY($3))");
+    TABLE_OF_QUEUES = table!("c.queue_id = ANY($3)");
+    TABLE_OF_ALL = table!("TRUE");
+
+    /// Makes the rows of days that are to be counted, or locks those that are there: of two who count the same days
+    /// the second waits, and counts what the first left marked.
+    LOCK_DAYS = concat!(
+        "INSERT INTO cc_csat_queue_day (tenant_id, queue_id, local_day, ", figures!(), ")
+         SELECT $1, d.*, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM UNNEST($2::text[], $3::text[]) AS d
+         ON CONFLICT (tenant_id, queue_id, local_day) DO UPDATE SET n1 = cc_csat_queue_day.n1"
+    );
+    DELETE_MARKS = "DELETE FROM cc_csat_mark WHERE tenant_id = $1
+        AND (queue_id, local_day) IN (SELECT d.* FROM UNNEST($2::text[], $3::text[]) AS d)";
+    /// In a statement behind the one that deletes their marks: what that did not see is marked still.
+    COUNT_DAYS = concat!(
+        "INSERT INTO cc_csat_queue_day (tenant_id, queue_id, local_day, ", figures!(), ")
+         SELECT $1, b.queue, b.name, n.*, o.* FROM ", buckets!(), "
+         CROSS JOIN LATERAL (SELECT ", scores!("r.", ","), " FROM ",
+        ratings_of!("NULLIF(b.queue, '')", "b.first", "b.behind"), " AS r) AS n
+         CROSS JOIN LATERAL (SELECT ", states!("s.", ","), " FROM ",
+        offers_of!("NULLIF(b.queue, '')", "b.first", "b.behind"), " AS s) AS o
+         ON CONFLICT (tenant_id, queue_id, local_day) DO UPDATE SET ", figures_excluded!()
+    );
+    /// The months of these days are not what they were.
+    STALE_MONTHS = concat!(
+        "INSERT INTO cc_csat_month (tenant_id, queue_id, local_month, stale, ", figures!(), ")
+         SELECT $1, m.*, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM UNNEST($2::text[], $3::text[]) AS m
+         ON CONFLICT (tenant_id, queue_id, local_month) DO UPDATE SET stale = 1"
+    );
+    LOCK_MONTHS = "SELECT 1 FROM cc_csat_month WHERE tenant_id = $1
+        AND (queue_id, local_month) IN (SELECT m.* FROM UNNEST($2::text[], $3::text[]) AS m)
+        ORDER BY queue_id, local_month FOR UPDATE";
+    DELETE_AGENT_MONTHS = "DELETE FROM cc_csat_agent_month WHERE tenant_id = $1
+        AND (queue_id, local_month) IN (SELECT m.* FROM UNNEST($2::text[], $3::text[]) AS m)";
+    COUNT_AGENT_MONTHS = concat!(
+        "INSERT INTO cc_csat_agent_month (tenant_id, queue_id, local_month, agent_id, n1, n2, n3, n4, n5)
+         SELECT $1, b.queue, b.name, r.agent_id, ", scores!("r.", ","), " FROM ", buckets!(), "
+         CROSS JOIN LATERAL ", ratings_of!("NULLIF(b.queue, '')", "b.first", "b.behind"), " AS r
+         WHERE r.agent_id IS NOT NULL GROUP BY b.queue, b.name, r.agent_id"
+    );
+    /// Months put together anew.
+    COUNT_MONTHS = concat!(
+        "INSERT INTO cc_csat_month (tenant_id, queue_id, local_month, stale, ", figures!(), ")
+         SELECT $1, m.queue, m.name, 0, ", figures_summed!("d."), "
+         FROM UNNEST($2::text[], $3::text[]) AS m (queue, name) LEFT JOIN cc_csat_queue_day AS d
+           ON d.tenant_id = $1 AND d.queue_id = m.queue AND d.local_day >= m.name AND d.local_day < m.name || '~'
+         GROUP BY m.queue, m.name
+         ON CONFLICT (tenant_id, queue_id, local_month) DO UPDATE SET stale = 0, ", figures_excluded!()
+    );
+    /// Every day of which anything is kept, too.
+    MARK_KEPT = "INSERT INTO cc_csat_mark (tenant_id, queue_id, local_day, mark_id)
+        SELECT $1, queue_id, local_day, '00000000-0000-0000-0000-000000000000'::uuid
+        FROM cc_csat_queue_day WHERE tenant_id = $1
+        ON CONFLICT (tenant_id, queue_id, local_day, mark_id) DO NOTHING";
     /// Every queue and UTC day with a rating or an offer.
     DAYS_OF_TENANT = "SELECT COALESCE(queue_id, '') AS queue_id,
             to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day

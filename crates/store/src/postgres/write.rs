@@ -138,7 +138,7 @@ async fn load<'a>(
     Ok(ledgers)
 }
 
-async fn hold_tenant(connection: &mut PgConnection, tenant: &TenantId) -> Result<bool, Fault> {
+pub(super) async fn hold_tenant(connection: &mut PgConnection, tenant: &TenantId) -> Result<bool, Fault> {
     let hold = sqlx::query(sql::HOLD_TENANT).bind(tenant.as_str());
     Ok(hold.fetch_optional(connection).await?.is_some())
 }

@@ -50,6 +50,18 @@ impl Sqlite {
         self.told(put.await)
     }
 
+    pub(crate) async fn doubt_all(&self, tenant: &TenantId, at: Timestamp) -> Result<bool, StoreError> {
+        let doubted = async {
+            let mut transaction = self.begin().await?;
+            let Some(tenant) = find_tenant(&mut transaction, tenant).await? else { return Ok(false) };
+            mark_all(&mut transaction, &self.ids, &tenant.id, &[&tenant.time_zone], at).await?;
+            sqlx::query(sql::MARK_KEPT).bind(tenant.id.as_str()).execute(&mut *transaction).await?;
+            transaction.commit().await?;
+            Ok(true)
+        };
+        self.told(doubted.await)
+    }
+
     pub(crate) async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
         let tenants = async {
             let rows = sqlx::query(sql::TENANTS).fetch_all(&self.readers).await?;

@@ -8,6 +8,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_first.sql"),
     include_str!("../../migrations/sqlite/0002_open_offers.sql"),
     include_str!("../../migrations/sqlite/0003_quality.sql"),
+    include_str!("../../migrations/sqlite/0004_results.sql"),
 ];
 
 /// The version that this program works with.

@@ -5,7 +5,10 @@ mod encode;
 pub(crate) mod fault;
 mod migrate;
 mod read;
+mod recount;
+mod results;
 pub(crate) mod sql;
+mod tabulate;
 #[cfg(test)]
 mod tests;
 mod write;

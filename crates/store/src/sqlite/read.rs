@@ -185,10 +185,10 @@ impl Sqlite {
 }
 
 /// The end of a page or window that has none: behind every time.
-const NEVER: &str = "~";
+pub(super) const NEVER: &str = "~";
 
 /// A bound as text; what is open is before or behind every time.
-fn bound(at: Option<Timestamp>, open: &str) -> String {
+pub(super) fn bound(at: Option<Timestamp>, open: &str) -> String {
     at.map_or_else(|| open.to_owned(), text)
 }
 

@@ -4,7 +4,9 @@
 //! parsed it; `json_each` would print it for every `->>` to parse again, at a quarter of a batch's time.
 
 pub(super) use crate::sql::*;
-use crate::sql::{rating_columns, statements};
+use crate::sql::{
+    counts, figures, figures_excluded, figures_summed, rating_columns, scores, statements, states,
+};
 
 /// Moves everything into the file, and cuts the log that runs ahead of it to nothing.
 pub(super) const EMPTY_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
@@ -66,6 +68,42 @@ macro_rules! tallies {
             $whose,
             " AND created_at >= r.value ->> 0 AND created_at < r.value ->> 1) AS counts
               FROM jsonb_each($4) AS r ORDER BY r.key"
+        )
+    };
+}
+
+/// Ratings counted one by one in each window of `$9`, by the column that `$8` names.
+macro_rules! table {
+    ($whose:literal) => {
+        concat!(
+            "SELECT json_group_array(json_array(name, period, n1, n2, n3, n4, n5)) AS list FROM (
+             SELECT p.key AS period, CASE $8 WHEN 'queue' THEN c.queue_id WHEN 'agent' THEN c.agent_id
+               WHEN 'survey' THEN c.survey WHEN 'channel' THEN c.channel END AS name, ",
+            counts!(),
+            " FROM jsonb_each($9) AS p CROSS JOIN cc_csat AS c WHERE c.tenant_id = $1 AND ",
+            $whose,
+            " AND c.created_at >= p.value ->> 0 AND c.created_at < p.value ->> 1
+              AND ($4 IS NULL OR c.score = $4) AND ($5 IS NULL OR c.survey = $5)
+              AND ($6 IS NULL OR c.channel = $6) AND ($7 IS NULL OR c.language = $7)
+              GROUP BY p.key, name)"
+        )
+    };
+}
+
+/// What is kept, summed by the groups of `$2`: queue, first and last bucket, group.
+macro_rules! sum_of {
+    ($table:literal, $bucket:literal) => {
+        concat!(
+            "SELECT json_group_array(json_array(place, json_array(n1, n2, n3, n4, n5),
+               json_array(suppressed, offered, started, answered, completed, declined, abandoned, no_input, failed)))
+             AS list FROM (SELECT p.value ->> 3 AS place, SUM(n1) AS n1, SUM(n2) AS n2, SUM(n3) AS n3,
+               SUM(n4) AS n4, SUM(n5) AS n5, SUM(suppressed) AS suppressed, SUM(offered) AS offered,
+               SUM(started) AS started, SUM(answered) AS answered, SUM(completed) AS completed,
+               SUM(declined) AS declined, SUM(abandoned) AS abandoned, SUM(no_input) AS no_input,
+               SUM(failed) AS failed
+             FROM jsonb_each($2) AS p CROSS JOIN ", $table, " AS k
+             WHERE k.tenant_id = $1 AND k.queue_id = p.value ->> 0
+             AND k.", $bucket, " >= p.value ->> 1 AND k.", $bucket, " <= p.value ->> 2 GROUP BY 1)"
         )
     };
 }
@@ -179,6 +217,94 @@ statements! {
         FROM jsonb_each($2) AS j";
     INSERT_MARKS = "INSERT INTO cc_csat_mark (tenant_id, queue_id, local_day, mark_id)
         SELECT $1, j.value ->> 0, j.value ->> 1, j.value ->> 2 FROM jsonb_each($2) AS j";
+    /// What of these queues (`$2`) must not be believed between two days, and which months are kept.
+    MARKED = "SELECT json_group_array(json_array(queue_id, local_day)) AS list FROM (
+        SELECT DISTINCT queue_id, local_day FROM cc_csat_mark WHERE tenant_id = $1
+        AND queue_id IN (SELECT value FROM jsonb_each($2)) AND local_day >= $3 AND local_day <= $4)";
+    MONTHS_KEPT = "SELECT json_group_array(json_array(queue_id, local_month)) AS list FROM cc_csat_month
+        WHERE tenant_id = $1 AND queue_id IN (SELECT value FROM jsonb_each($2))
+        AND local_month >= $3 AND local_month <= $4 AND stale = 0";
+    SUM_OF_MONTHS = sum_of!("cc_csat_month", "local_month");
+    SUM_OF_DAYS = sum_of!("cc_csat_queue_day", "local_day");
+    /// Counts of ratings and offers in each range of `$2`: queue (null for none), first instant, first behind.
+    RAW_FIGURES = concat!(
+        "SELECT json_group_array(json_array(p.key, (SELECT json_array(", scores!("", ","), ") FROM cc_csat
+           WHERE tenant_id = $1 AND queue_id IS p.value ->> 0
+           AND created_at >= p.value ->> 1 AND created_at < p.value ->> 2),
+          (SELECT json_array(", states!("", ","), ") FROM cc_csat_offers
+           WHERE tenant_id = $1 AND queue_id IS p.value ->> 0
+           AND offered_at >= p.value ->> 1 AND offered_at < p.value ->> 2))) AS list
+         FROM jsonb_each($2) AS p"
+    );
+    AGENTS_OF_MONTHS = "SELECT json_group_array(json_array(queue_id, agent_id, n1, n2, n3, n4, n5)) AS list FROM (
+        SELECT a.queue_id, a.agent_id, SUM(n1) AS n1, SUM(n2) AS n2, SUM(n3) AS n3, SUM(n4) AS n4, SUM(n5) AS n5
+        FROM jsonb_each($2) AS p CROSS JOIN cc_csat_agent_month AS a
+        WHERE a.tenant_id = $1 AND a.queue_id = p.value ->> 0
+        AND a.local_month >= p.value ->> 1 AND a.local_month <= p.value ->> 2 GROUP BY 1, 2)";
+    AGENTS_OF_RATINGS = concat!(
+        "SELECT json_group_array(json_array(queue_id, agent_id, n1, n2, n3, n4, n5)) AS list FROM (
+         SELECT COALESCE(c.queue_id, '') AS queue_id, c.agent_id, ", counts!(), "
+         FROM jsonb_each($2) AS p CROSS JOIN cc_csat AS c WHERE c.tenant_id = $1 AND c.queue_id IS p.value ->> 0
+         AND c.created_at >= p.value ->> 1 AND c.created_at < p.value ->> 2 AND c.agent_id IS NOT NULL
+         GROUP BY c.queue_id, c.agent_id)"
+    );
+
+    TABLE_OF_AGENT =
+        table!("c.agent_id = $2 AND ($3 IS NULL OR c.queue_id IN (SELECT value FROM jsonb_each($3)))");
+    TABLE_OF_QUEUES = table!("c.queue_id IN (SELECT value FROM jsonb_each($3))");
+    TABLE_OF_ALL = table!("TRUE");
+
+    DELETE_MARKS = "DELETE FROM cc_csat_mark WHERE tenant_id = $1
+        AND (queue_id, local_day) IN (SELECT value ->> 0, value ->> 1 FROM jsonb_each($2))";
+    /// Days counted anew: `$2` holds queue, day, its first instant and the first behind.
+    COUNT_DAYS = concat!(
+        "INSERT INTO cc_csat_queue_day (tenant_id, queue_id, local_day, ", figures!(), ")
+         SELECT $1, p.value ->> 0, p.value ->> 1,
+           r.n ->> 0, r.n ->> 1, r.n ->> 2, r.n ->> 3, r.n ->> 4,
+           r.o ->> 0, r.o ->> 1, r.o ->> 2, r.o ->> 3, r.o ->> 4, r.o ->> 5, r.o ->> 6, r.o ->> 7, r.o ->> 8
+         FROM jsonb_each($2) AS p, (SELECT f.key AS place,
+           (SELECT json_array(", scores!("", ","), ") FROM cc_csat
+            WHERE tenant_id = $1 AND queue_id IS NULLIF(f.value ->> 0, '')
+            AND created_at >= f.value ->> 2 AND created_at < f.value ->> 3) AS n,
+           (SELECT json_array(", states!("", ","), ") FROM cc_csat_offers
+            WHERE tenant_id = $1 AND queue_id IS NULLIF(f.value ->> 0, '')
+            AND offered_at >= f.value ->> 2 AND offered_at < f.value ->> 3) AS o
+           FROM jsonb_each($2) AS f) AS r
+         WHERE r.place = p.key
+         ON CONFLICT (tenant_id, queue_id, local_day) DO UPDATE SET ", figures_excluded!()
+    );
+    /// The months of these days are not what they were.
+    STALE_MONTHS = concat!(
+        "INSERT INTO cc_csat_month (tenant_id, queue_id, local_month, stale, ", figures!(), ")
+         SELECT DISTINCT $1, p.value ->> 0, substr(p.value ->> 1, 1, 7), 1,
+           0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+         FROM jsonb_each($2) AS p WHERE TRUE
+         ON CONFLICT (tenant_id, queue_id, local_month) DO UPDATE SET stale = 1"
+    );
+    /// Months put together anew: `$2` holds queue, month, its first instant and the first behind.
+    COUNT_MONTHS = concat!(
+        "INSERT INTO cc_csat_month (tenant_id, queue_id, local_month, stale, ", figures!(), ")
+         SELECT $1, p.value ->> 0, p.value ->> 1, 0, ", figures_summed!("d."), "
+         FROM jsonb_each($2) AS p LEFT JOIN cc_csat_queue_day AS d ON d.tenant_id = $1
+           AND d.queue_id = p.value ->> 0 AND d.local_day >= p.value ->> 1 AND d.local_day < (p.value ->> 1) || '~'
+         GROUP BY p.key
+         ON CONFLICT (tenant_id, queue_id, local_month) DO UPDATE SET stale = 0, ", figures_excluded!()
+    );
+    DELETE_AGENT_MONTHS = "DELETE FROM cc_csat_agent_month WHERE tenant_id = $1
+        AND (queue_id, local_month) IN (SELECT value ->> 0, value ->> 1 FROM jsonb_each($2))";
+    COUNT_AGENT_MONTHS = concat!(
+        "INSERT INTO cc_csat_agent_month (tenant_id, queue_id, local_month, agent_id, n1, n2, n3, n4, n5)
+         SELECT $1, p.value ->> 0, p.value ->> 1, c.agent_id, ", scores!("", ","), "
+         FROM jsonb_each($2) AS p CROSS JOIN cc_csat AS c
+         WHERE c.tenant_id = $1 AND c.queue_id IS NULLIF(p.value ->> 0, '')
+         AND c.created_at >= p.value ->> 2 AND c.created_at < p.value ->> 3 AND c.agent_id IS NOT NULL
+         GROUP BY p.key, c.agent_id"
+    );
+
+    /// Every day of which anything is kept, too.
+    MARK_KEPT = "INSERT INTO cc_csat_mark (tenant_id, queue_id, local_day, mark_id)
+        SELECT $1, queue_id, local_day, 'kept' FROM cc_csat_queue_day WHERE tenant_id = $1
+        ON CONFLICT (tenant_id, queue_id, local_day, mark_id) DO NOTHING";
     /// Every queue and UTC day with a rating or an offer.
     DAYS_OF_TENANT = "SELECT COALESCE(queue_id, '') AS queue_id, substr(created_at, 1, 10) AS day
         FROM cc_csat WHERE tenant_id = $1

@@ -184,47 +184,90 @@ async fn plan(store: &Sqlite, name: &str) -> String {
     rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("\n")
 }
 
+const KEY: &str = "INDEX sqlite_autoindex_cc_csat_1 (tenant_id=? AND call_id=?)";
+
+/// Statements, and a step that each must take.
+const PLANS: &[(&str, &str)] = &[
+    ("RATING", KEY),
+    ("KNOWN", KEY),
+    ("DELETE_RATINGS", KEY),
+    ("DELETED", "cc_csat_log_deleted (tenant_id=? AND call_id=?)"),
+    ("KNOWN", "cc_csat_log_deleted (tenant_id=? AND call_id=?)"),
+    ("KNOWN", "cc_csat_answers USING PRIMARY KEY (tenant_id=? AND call_id=?)"),
+    ("KNOWN", "cc_csat_offers USING PRIMARY KEY (tenant_id=? AND call_id=?)"),
+    ("OPEN_OFFERS", "cc_csat_offers_open (tenant_id=? AND offered_at>?)"),
+    ("PAGE_OF_AGENT", "cc_csat_by_agent (tenant_id=? AND agent_id=? AND created_at>? AND created_at<?)"),
+    ("PAGE_OF_QUEUE", "cc_csat_by_queue (tenant_id=? AND queue_id=? AND created_at>? AND created_at<?)"),
+    ("PAGE_OF_ALL", "cc_csat_by_time (tenant_id=? AND created_at>? AND created_at<?)"),
+    ("TALLIES_OF_TENANT", "COVERING INDEX cc_csat_by_time (tenant_id=? AND created_at>? AND created_at<?)"),
+    (
+        "TALLIES_OF_AGENT",
+        "COVERING INDEX cc_csat_by_agent (tenant_id=? AND agent_id=? AND created_at>? AND created_at<?)",
+    ),
+    (
+        "TALLIES_OF_QUEUE",
+        "COVERING INDEX cc_csat_by_queue (tenant_id=? AND queue_id=? AND created_at>? AND created_at<?)",
+    ),
+    (
+        "TALLIES_OF_AGENT_IN",
+        "cc_csat_by_agent (tenant_id=? AND agent_id=? AND created_at>? AND created_at<?)",
+    ),
+    (
+        "QUEUE_AGENTS",
+        "COVERING INDEX cc_csat_by_queue (tenant_id=? AND queue_id=? AND created_at>? AND created_at<?)",
+    ),
+    ("MARKED", "cc_csat_mark USING PRIMARY KEY (tenant_id=? AND queue_id=? AND local_day>? AND local_day<?)"),
+    (
+        "MONTHS_KEPT",
+        "cc_csat_month USING PRIMARY KEY (tenant_id=? AND queue_id=? AND local_month>? AND local_month<?)",
+    ),
+    ("SUM_OF_DAYS", "k USING PRIMARY KEY (tenant_id=? AND queue_id=? AND local_day>? AND local_day<?)"),
+    ("SUM_OF_MONTHS", "k USING PRIMARY KEY (tenant_id=? AND queue_id=? AND local_month>? AND local_month<?)"),
+    (
+        "RAW_FIGURES",
+        "COVERING INDEX cc_csat_by_queue (tenant_id=? AND queue_id=? AND created_at>? AND created_at<?)",
+    ),
+    ("RAW_FIGURES", "cc_csat_offers_by_queue (tenant_id=? AND queue_id=? AND offered_at>? AND offered_at<?)"),
+    (
+        "AGENTS_OF_MONTHS",
+        "a USING PRIMARY KEY (tenant_id=? AND queue_id=? AND local_month>? AND local_month<?)",
+    ),
+    (
+        "AGENTS_OF_RATINGS",
+        "c USING COVERING INDEX cc_csat_by_queue (tenant_id=? AND queue_id=? AND created_at>? AND created_at<?)",
+    ),
+    ("QUEUES_OF_TENANT", "cc_csat_queue_day USING PRIMARY KEY (tenant_id=? AND queue_id>?)"),
+    ("DAYS_TO_COUNT", "cc_csat_mark USING PRIMARY KEY (tenant_id=?)"),
+    ("MONTHS_TO_COUNT", "cc_csat_month_stale (tenant_id=? AND local_month<?)"),
+    ("DELETE_MARKS", "cc_csat_mark USING PRIMARY KEY (tenant_id=? AND queue_id=? AND local_day=?)"),
+    (
+        "COUNT_DAYS",
+        "COVERING INDEX cc_csat_by_queue (tenant_id=? AND queue_id=? AND created_at>? AND created_at<?)",
+    ),
+    ("COUNT_DAYS", "cc_csat_offers_by_queue (tenant_id=? AND queue_id=? AND offered_at>? AND offered_at<?)"),
+    ("COUNT_MONTHS", "d USING PRIMARY KEY (tenant_id=? AND queue_id=? AND local_day>? AND local_day<?)"),
+    (
+        "COUNT_AGENT_MONTHS",
+        "c USING COVERING INDEX cc_csat_by_queue (tenant_id=? AND queue_id=? AND created_at>? AND created_at<?)",
+    ),
+    (
+        "TABLE_OF_AGENT",
+        "c USING INDEX cc_csat_by_agent (tenant_id=? AND agent_id=? AND created_at>? AND created_at<?)",
+    ),
+    (
+        "TABLE_OF_QUEUES",
+        "c USING INDEX cc_csat_by_queue (tenant_id=? AND queue_id=? AND created_at>? AND created_at<?)",
+    ),
+    ("TABLE_OF_ALL", "c USING INDEX cc_csat_by_time (tenant_id=? AND created_at>? AND created_at<?)"),
+    ("KEYS_USED", "PRIMARY KEY (tenant_id=? AND key_id=?)"),
+    ("KEY_BY_HASH", "cc_keys_by_hash (hash=?)"),
+];
+
 #[tokio::test]
 async fn every_statement_on_ratings_goes_through_the_index_made_for_it() {
     let home = Home::new("plans");
     let store = Sqlite::open(&home.path()).await.unwrap();
-    let key = "INDEX sqlite_autoindex_cc_csat_1 (tenant_id=? AND call_id=?)";
-    let table = [
-        ("RATING", key),
-        ("KNOWN", key),
-        ("DELETE_RATINGS", key),
-        ("DELETED", "cc_csat_log_deleted (tenant_id=? AND call_id=?)"),
-        ("KNOWN", "cc_csat_log_deleted (tenant_id=? AND call_id=?)"),
-        ("KNOWN", "cc_csat_answers USING PRIMARY KEY (tenant_id=? AND call_id=?)"),
-        ("KNOWN", "cc_csat_offers USING PRIMARY KEY (tenant_id=? AND call_id=?)"),
-        ("OPEN_OFFERS", "cc_csat_offers_open (tenant_id=? AND offered_at>?)"),
-        ("PAGE_OF_AGENT", "cc_csat_by_agent (tenant_id=? AND agent_id=? AND created_at>? AND created_at<?)"),
-        ("PAGE_OF_QUEUE", "cc_csat_by_queue (tenant_id=? AND queue_id=? AND created_at>? AND created_at<?)"),
-        ("PAGE_OF_ALL", "cc_csat_by_time (tenant_id=? AND created_at>? AND created_at<?)"),
-        (
-            "TALLIES_OF_TENANT",
-            "COVERING INDEX cc_csat_by_time (tenant_id=? AND created_at>? AND created_at<?)",
-        ),
-        (
-            "TALLIES_OF_AGENT",
-            "COVERING INDEX cc_csat_by_agent (tenant_id=? AND agent_id=? AND created_at>? AND created_at<?)",
-        ),
-        (
-            "TALLIES_OF_QUEUE",
-            "COVERING INDEX cc_csat_by_queue (tenant_id=? AND queue_id=? AND created_at>? AND created_at<?)",
-        ),
-        (
-            "TALLIES_OF_AGENT_IN",
-            "cc_csat_by_agent (tenant_id=? AND agent_id=? AND created_at>? AND created_at<?)",
-        ),
-        (
-            "QUEUE_AGENTS",
-            "COVERING INDEX cc_csat_by_queue (tenant_id=? AND queue_id=? AND created_at>? AND created_at<?)",
-        ),
-        ("KEYS_USED", "PRIMARY KEY (tenant_id=? AND key_id=?)"),
-        ("KEY_BY_HASH", "cc_keys_by_hash (hash=?)"),
-    ];
-    for (name, expected) in table {
+    for (name, expected) in PLANS {
         let plan = plan(&store, name).await;
         assert!(plan.contains(expected), "{name}:\n{plan}");
         assert!(!plan.contains("SCAN cc_"), "{name}:\n{plan}");

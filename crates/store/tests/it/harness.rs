@@ -12,8 +12,8 @@ use aftercall_store::{
 };
 use jiff::{SignedDuration, Timestamp};
 use sqlx::postgres::PgRow;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{Column, Connection, Executor, PgConnection, Row, ValueRef};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
+use sqlx::{AssertSqlSafe, Column, Connection, Executor, PgConnection, Row, ValueRef};
 
 use crate::cluster::Database;
 
@@ -132,42 +132,61 @@ impl Home {
 
     /// What plain SQL finds: a line a row, values with a space between, `-` for NULL.
     pub(crate) async fn sql(&self, statement: &'static str) -> Vec<String> {
+        let rows = self.tool().await.rows(statement.to_owned()).await;
+        let shown = |row: Vec<Option<String>>| {
+            row.into_iter().map(|value| value.unwrap_or("-".to_owned())).collect::<Vec<_>>().join(" ")
+        };
+        rows.into_iter().map(shown).collect()
+    }
+
+    /// A connection of any SQL tool.
+    pub(crate) async fn tool(&self) -> Tool {
         match self {
-            Self::Folder(_) => {
-                let mut connection = self.connect().await;
-                let rows = sqlx::raw_sql(statement).fetch_all(&mut connection).await.unwrap();
-                let lines = rows.iter().map(|row| {
-                    line(row, |row, at| {
-                        let number = row.try_get::<i64, _>(at).map(|number| number.to_string());
-                        number.unwrap_or_else(|_| row.get::<String, _>(at))
-                    })
-                });
-                let lines = lines.collect();
-                connection.close().await.unwrap();
-                lines
+            Self::Folder(_) => Tool::Sqlite(self.connect().await),
+            Self::Server(_) => Tool::Postgres(self.connect_postgres().await),
+        }
+    }
+}
+
+/// A connection of any SQL tool.
+pub(crate) enum Tool {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Tool {
+    /// What a statement about a tenant finds; `$1` is the tenant.
+    pub(crate) async fn of_tenant(&mut self, statement: &str, tenant: &TenantId) -> Vec<Vec<Option<String>>> {
+        self.rows(statement.replace("$1", &format!("'{tenant}'"))).await
+    }
+
+    async fn rows(&mut self, statement: String) -> Vec<Vec<Option<String>>> {
+        match self {
+            Self::Sqlite(tool) => {
+                let rows = sqlx::raw_sql(AssertSqlSafe(statement)).fetch_all(tool).await.unwrap();
+                let shown = |row: &SqliteRow, at: usize| {
+                    let number = row.try_get::<i64, _>(at).map(|number| number.to_string());
+                    number.unwrap_or_else(|_| row.get::<String, _>(at))
+                };
+                rows.iter().map(|row| values(row, shown)).collect()
             }
-            Self::Server(_) => {
-                let mut connection = self.connect_postgres().await;
+            Self::Postgres(tool) => {
                 // Asked in the simple way, it prints every value as `psql` does.
-                let rows = sqlx::raw_sql(statement).fetch_all(&mut connection).await.unwrap();
+                let rows = sqlx::raw_sql(AssertSqlSafe(statement)).fetch_all(tool).await.unwrap();
                 let shown =
                     |row: &PgRow, at: usize| row.try_get_raw(at).unwrap().as_str().unwrap().to_owned();
-                rows.iter().map(|row| line(row, shown)).collect()
+                rows.iter().map(|row| values(row, shown)).collect()
             }
         }
     }
 }
 
-fn line<R: Row>(row: &R, shown: impl Fn(&R, usize) -> String) -> String
+fn values<R: Row>(row: &R, shown: impl Fn(&R, usize) -> String) -> Vec<Option<String>>
 where
     usize: sqlx::ColumnIndex<R>,
 {
-    let values = row.columns().iter().map(|column| {
-        let at = column.ordinal();
-        let is_null = row.try_get_raw(at).unwrap().is_null();
-        if is_null { "-".to_owned() } else { shown(row, at) }
-    });
-    values.collect::<Vec<_>>().join(" ")
+    let value = |at: usize| (!row.try_get_raw(at).unwrap().is_null()).then(|| shown(row, at));
+    row.columns().iter().map(|column| value(column.ordinal())).collect()
 }
 
 impl Drop for Home {

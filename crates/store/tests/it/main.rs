@@ -13,5 +13,6 @@ mod opening;
 mod posted;
 mod reads;
 mod refusals;
+mod results;
 mod sessions;
 mod storm;

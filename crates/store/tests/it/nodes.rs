@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use aftercall_core::stats::WeekStart;
 use aftercall_core::stats::calendar::day_of;
 use aftercall_core::{OfferState, TenantId};
-use aftercall_store::{Answered, NextMove, RatingFilter, Store, StoreError, Tenant, Write, Written, Zone};
+use aftercall_store::{
+    Answered, By, Change, NextMove, Question, Queues, RatingFilter, Replacement, Store, StoreError, Tenant,
+    Window, Write, Written, Zone,
+};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 use sqlx::{Executor as _, Row as _};
@@ -20,6 +23,7 @@ on_both! {
     whatever_nodes_write_about_the_same_calls_at_once_some_order_explains_it,
     a_call_that_is_rated_and_erased_in_one_go_stays_erased_whoever_else_writes_of_it,
     a_zone_that_changes_under_writes_leaves_no_day_unmarked,
+    results_are_exact_while_nodes_write_and_count_at_once,
 }
 
 /// Nodes at once: with their batches in flight more than the machine has cores.
@@ -202,6 +206,74 @@ fn a_zone_that_changes_under_writes_leaves_no_day_unmarked(kind: Kind) {
             }
         }
     });
+}
+
+fn results_are_exact_while_nodes_write_and_count_at_once(kind: Kind) {
+    runtime().block_on(async {
+        let home = Home::on(kind).await;
+        let nodes = nodes(&home).await;
+        let later = at(90 * 86_400);
+        let whole = Window::default();
+        let question =
+            Question { queues: Queues::All, windows: vec![whole], by: By::Queue, agents: Some(whole) };
+        for round in 0..4 {
+            // Twice the same calls, the second time with another score and in another queue: they move.
+            let batch = |node: usize, n: i64| -> Vec<Write> {
+                let of = |m: i64| (format!("r{round}n{node}c{}", n % 6 * 8 + m), 86_400 * 9 * m);
+                let write = |m: i64| {
+                    let (call, ago) = of(m);
+                    let text = format!("{call} {} agent=a{m} queue=q{} rated=-{ago}", 1 + n / 6, n / 6);
+                    if n < 6 { post(&text, 0) } else { moved(&text, 0) }
+                };
+                (0..8).map(write).collect()
+            };
+            let batches = (0..2).map(|node| (0..12).map(|n| batch(node, n)).collect()).collect();
+            let counting = |node: &Store| {
+                let node = node.clone();
+                async move {
+                    for _ in 0..20 {
+                        node.catch_up(&tenant(), later).await.unwrap();
+                    }
+                }
+            };
+            let reading = async {
+                for _ in 0..20 {
+                    let [kept, counted] = nodes[1].verified(&tenant(), &question).await.unwrap();
+                    assert_eq!(kept, counted);
+                }
+            };
+            let (two, three) = (tokio::spawn(counting(&nodes[2])), tokio::spawn(counting(&nodes[3])));
+            tokio::join!(at_once(&nodes[..2], batches), reading);
+            two.await.unwrap();
+            three.await.unwrap();
+            while !nodes[0].catch_up(&tenant(), later).await.unwrap().is_idle() {}
+            assert_eq!(home.sql("SELECT COUNT(*) FROM cc_csat_mark").await, ["0"]);
+            let [kept, counted] = nodes[0].verified(&tenant(), &question).await.unwrap();
+            assert_eq!(kept, counted);
+            let all: u64 = kept.figures.iter().map(|of| of.figures.tally.count()).sum();
+            assert_eq!(all, (round + 1) * 2 * 6 * 8);
+        }
+    });
+}
+
+/// The rating that a `post` of this text would make, put in the place of the one that is there.
+fn moved(text: &str, second: i64) -> Write {
+    let new = rating(text, second);
+    Write::Replace(Replacement {
+        tenant: new.tenant,
+        call: new.call,
+        score: new.score,
+        comment: Change::Keep,
+        agent: Change::Keep,
+        queue: new.queue.map_or(Change::Clear, Change::Set),
+        created_at: new.created_at,
+        key: Change::Keep,
+        survey: Change::Keep,
+        channel: Change::Keep,
+        language: Change::Keep,
+        actor: new.actor,
+        at: new.at,
+    })
 }
 
 #[tokio::test]

@@ -13,8 +13,6 @@ use aftercall_store::{
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::TestRunner;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{PgConnection, Row};
 
 use crate::clerk::{Clerk, Event};
 use crate::harness::*;
@@ -151,20 +149,11 @@ struct Ground {
     _home: Home,
 }
 
-/// A connection of any SQL tool.
-enum Tool {
-    Sqlite(SqliteConnection),
-    Postgres(PgConnection),
-}
-
 impl Ground {
     async fn new(kind: Kind) -> Self {
         let home = Home::on(kind).await;
         let store = home.open().await;
-        let sql = match kind {
-            Kind::Sqlite => Tool::Sqlite(home.connect().await),
-            Kind::Postgres => Tool::Postgres(home.connect_postgres().await),
-        };
+        let sql = home.tool().await;
         Self { store, sql, _home: home }
     }
 
@@ -184,16 +173,8 @@ impl Ground {
     }
 
     async fn lines(&mut self, statement: &'static str, tenant: &TenantId) -> Vec<String> {
-        match &mut self.sql {
-            Tool::Sqlite(tool) => {
-                let rows = sqlx::query(statement).bind(tenant.as_str()).fetch_all(tool).await.unwrap();
-                rows.iter().map(|row| row.get(0)).collect()
-            }
-            Tool::Postgres(tool) => {
-                let rows = sqlx::query(statement).bind(tenant.as_str()).fetch_all(tool).await.unwrap();
-                rows.iter().map(|row| row.get(0)).collect()
-            }
-        }
+        let rows = self.sql.of_tenant(statement, tenant).await;
+        rows.into_iter().map(|mut row| row.remove(0).unwrap()).collect()
     }
 
     /// All that a tenant's tables hold, but for ids made here.

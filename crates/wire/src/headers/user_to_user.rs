@@ -67,7 +67,7 @@ fn text_of_hex(data: &str) -> Option<String> {
     }
     let digits: Option<Vec<u8>> =
         data.chars().map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect();
-    let bytes: Vec<u8> = digits?.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
+    let bytes: Vec<u8> = digits?.chunks_exact(2).map(|pair| (pair[0] << 4) + pair[1]).collect();
     // ISDN's data begins with a protocol discriminator (ITU-T Q.931, 4.5.30): user-specific, or characters.
     let content = bytes.strip_prefix(&[0x00]).or(bytes.strip_prefix(&[0x04])).unwrap_or(&bytes);
     let text = std::str::from_utf8(content).ok()?.trim_end_matches(['\r', '\n', '\0']);

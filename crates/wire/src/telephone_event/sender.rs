@@ -11,9 +11,6 @@ pub const PRESS_MAX: Duration = Duration::from_secs(60);
 /// The final report goes out three times, since nothing else says that the key is up (RFC 4733, 2.5.1.4).
 const ENDS: u32 = 3;
 
-/// -10 dBm0, an ordinary telephone's loudness.
-const VOLUME: u8 = 10;
-
 /// How a telephone presses keys: its event clock and how often it sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sender {
@@ -80,7 +77,6 @@ impl Iterator for Press {
         let report = Report {
             event: self.digit.event(),
             end: elapsed == self.total_ticks,
-            volume: VOLUME,
             duration: u16::try_from(elapsed - segment_start).unwrap_or(DURATION_MAX),
         };
         Some(EventPacket {

@@ -118,6 +118,20 @@ fn what_names_nobody_is_refused_with_its_reason() {
     }
     assert_eq!(Uri::parse(&long), Err(BadValue::TooLong));
     assert_eq!(UserToUser::parse(&long), Err(BadValue::TooLong));
+    // The longest that is read, and one byte more.
+    for (more, read) in [(0, true), (1, false)] {
+        let uri = format!("sip:{}@pbx", "a".repeat(VALUE_BYTES_MAX - 8 + more));
+        let data = "a".repeat(VALUE_BYTES_MAX + more);
+        assert_eq!((Uri::parse(&uri).is_ok(), NameAddr::parse(&uri).is_ok()), (read, read));
+        assert_eq!(NameAddr::parse_list(&uri).len(), usize::from(read));
+        assert_eq!(UserToUser::parse(&data).is_ok(), read);
+        assert_eq!(UserToUser::parse_list(&data).len(), usize::from(read));
+        // A list may be as long as one of its items.
+        let list = format!("sip:a@pbx,{}", " ".repeat(VALUE_BYTES_MAX - 10 + more));
+        assert_eq!(NameAddr::parse_list(&list).len(), usize::from(read));
+        let list = format!("63616c6c2d37,{}", " ".repeat(VALUE_BYTES_MAX - 13 + more));
+        assert_eq!(UserToUser::parse_list(&list).is_empty(), !read);
+    }
     let many = format!("sip:a@pbx{}", ";p=1".repeat(100));
     assert_eq!(Uri::parse(&many).unwrap().parameters.iter().count(), PARAMETERS_MAX);
 }
@@ -170,6 +184,7 @@ fn no_person_is_shown_in_debug() {
         assert!(!shown.contains(secret) && !data.contains(secret), "{shown} {data}");
     }
     assert!(shown.contains("pbx") && shown.contains("reason"), "{shown}");
+    assert!(data.contains("reference") && data.contains("name"), "{data}");
 }
 
 /// Text in which the parsers' special characters are frequent.

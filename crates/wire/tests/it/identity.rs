@@ -33,6 +33,16 @@ fn told(facts: &CallFacts) -> String {
 }
 
 #[test]
+fn addresses_count_under_their_short_names_too() {
+    for (name, short) in [("To", "t"), ("Refer-To", "r")] {
+        for name in [name, short] {
+            let headers = [(name, "<sip:csat-survey@pbx?X-Agent-Id=1001>")];
+            assert_eq!(told(&facts(URI, &headers)), "agent=1001", "{name}");
+        }
+    }
+}
+
+#[test]
 fn real_pbxs_are_understood() {
     for (recorded, expected) in [
         ("asterisk-dial", "call=pbx1-1795331605.3 agent=PJSIP/agent1001 queue=sales caller=caller"),

@@ -311,6 +311,11 @@ fn what_is_no_description_is_refused() {
         assert_eq!(Description::parse(body.as_bytes()), Err(fault));
     }
     assert!(Description::parse(streams(16).as_bytes()).is_ok());
+    // The longest that is read.
+    let one = streams(1);
+    let longest = format!("{one}a={}\r\n", "x".repeat(DESCRIPTION_BYTES_MAX - one.len() - 4));
+    assert_eq!((longest.len(), DESCRIPTION_BYTES_MAX), (32_768, 32_768));
+    assert!(Description::parse(longest.as_bytes()).is_ok());
 }
 
 #[test]

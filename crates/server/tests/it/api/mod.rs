@@ -7,6 +7,7 @@ mod listing;
 mod log;
 mod problems;
 mod ratings;
+mod reports;
 mod results;
 
 use std::net::SocketAddr;

@@ -5,6 +5,7 @@
 //! Where a time itself is promised, several calls are placed and the best of them must keep it: a machine
 //! that has other things to do only ever adds time.
 
+mod asterisk;
 mod baresip;
 mod caller;
 mod capture;

@@ -132,6 +132,17 @@ impl Running {
         socket.send_to(message.as_bytes(), ("127.0.0.1", self.port)).unwrap();
     }
 
+    /// Where it speaks SIP.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The Call-ID of what it sent or received first.
+    pub(crate) fn call_id(&self) -> Option<String> {
+        let messages = self.read("messages.log");
+        Some(messages.lines().find_map(|line| line.strip_prefix("Call-ID: "))?.trim().to_owned())
+    }
+
     /// Whether a message that begins like this was sent or received.
     pub(crate) fn had(&self, beginning: &str) -> bool {
         self.read("messages.log").lines().any(|line| line.starts_with(beginning))

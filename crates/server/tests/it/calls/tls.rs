@@ -143,7 +143,16 @@ fn who_must_show_a_certificate_calls_with_it_and_not_without() {
     let calls = "aftercall_sip_total{kind=\"calls_in\"}";
     let before = server.metric(calls);
     let ca = vector("localhost.pem");
-    let (code, said) = dial(&sip(&server, "sips"), &["--ca", ca.to_str().unwrap()]);
-    assert_eq!((code, server.metric(calls)), (1, before), "{said}");
+    for _ in 0..2 {
+        let (code, said) = dial(&sip(&server, "sips"), &["--ca", ca.to_str().unwrap()]);
+        assert_eq!((code, server.metric(calls)), (1, before), "{said}");
+    }
     server.stop();
+    let log = fs::read_to_string(site.folder().join("server.log")).unwrap();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("a TLS handshake failed")).collect();
+    assert_eq!(told.len(), 1, "once a minute, whoever it is: {told:?}");
+    assert!(
+        told[0].contains("WARN") && told[0].contains("127.0.0.1") && told[0].contains("certificate"),
+        "{told:?}"
+    );
 }
