@@ -1,10 +1,12 @@
 # Shared by the scripts that need programs and files from Debian packages, after lib.sh.
-# A need is "WHAT|PACKAGES": a program, a path with a slash in front, or "python3 venv".
+# A need is "WHAT|PACKAGES": a program, a path with a slash in front, "postgresql" (its server, which Debian keeps off
+# the path) or "python3 venv".
 # shellcheck shell=bash
 
 present() {
     case $1 in
         "python3 venv") python3 -c 'import ensurepip, venv' >/dev/null 2>&1 ;;
+        postgresql) compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || has initdb ;;
         /*) [[ -e $1 ]] ;;
         *) has "$1" ;;
     esac

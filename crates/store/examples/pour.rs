@@ -1,5 +1,5 @@
 //! Pours ratings into a fresh database and tells how fast they became durable, then how fast a
-//! queue and an agent are read: `cargo run --release -p aftercall-store --example pour -- FILE [ROWS]`.
+//! queue and an agent are read: `cargo run --release -p aftercall-store --example pour -- FILE|URL [ROWS]`.
 
 #![allow(
     clippy::disallowed_methods,
@@ -26,10 +26,12 @@ const TWO_YEARS_SECONDS: usize = 2 * 365 * 24 * 60 * 60;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let file = arguments.next().ok_or("name a file that is not there yet")?;
+    let place =
+        arguments.next().ok_or("name a file that is not there yet, or an empty database: postgres://…")?;
+    let url = if place.contains("://") { place } else { format!("sqlite://{place}") };
     let rows: usize = arguments.next().map_or(Ok(200_000), |rows| rows.parse())?;
     let now: Timestamp = "2026-11-22T08:00:00Z".parse()?;
-    let store = Store::open(&format!("sqlite://{file}")).await?;
+    let store = Store::open(&url).await?;
     let (mut start, all) = (0, rows + 18_000);
     for (batch, count) in [(1, 2_000), (16, 16_000), (BATCH_MAX, rows)] {
         let taken = pour(&store, now, start..start + count, all, batch).await?;

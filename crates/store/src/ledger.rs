@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aftercall_core::stats::calendar::day_of;
 use aftercall_core::{AgentId, CallId, QueueId, Score, TenantId};
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
 
 use crate::ids::Ids;
 use crate::quality::Quality;
 use crate::rating::Rating;
+use crate::rows::{self, Cells, Decoded, JsonRow};
 use crate::rules::{Entry, Known};
 use crate::session::{Answer, Offer};
 use crate::tenant::Zone;
@@ -25,6 +26,9 @@ pub(crate) type Calls = BTreeMap<CallId, Known>;
 /// A queue's local day, `""` for no queue: what a mark names.
 pub(crate) type Bucket<'a> = (&'a str, Date);
 
+/// Marks in one statement: 4096 of about 120 bytes are half a megabyte.
+pub(crate) const MARKS_AT_ONCE: usize = 4096;
+
 /// The calls that a batch is about, by tenant; `true` where what it means depends on the answers known.
 pub(crate) fn calls_of(batch: &[Write]) -> BTreeMap<&TenantId, BTreeMap<&CallId, bool>> {
     let mut calls: BTreeMap<&TenantId, BTreeMap<&CallId, bool>> = BTreeMap::new();
@@ -33,6 +37,25 @@ pub(crate) fn calls_of(batch: &[Write]) -> BTreeMap<&TenantId, BTreeMap<&CallId,
         *calls.entry(tenant).or_default().entry(call).or_default() |= write.is_about_answers();
     }
     calls
+}
+
+/// What is known of calls, from the row of a `KNOWN` statement: a tenant's zone, and arrays of rows.
+pub(crate) fn known<'a>(row: &impl Cells, calls: impl Iterator<Item = &'a CallId>) -> Decoded<(Zone, Calls)> {
+    let mut known: Calls = calls.map(|call| (call.clone(), Known::default())).collect();
+    for of_call in rows::list::<JsonRow>(row, "ratings")? {
+        known.entry(rows::call(&of_call)?).or_default().rating = Some(rows::rating(&of_call)?);
+    }
+    for call in rows::list::<CallId>(row, "erased")? {
+        known.entry(call).or_default().erased = true;
+    }
+    for of_call in rows::list::<JsonRow>(row, "offers")? {
+        known.entry(rows::call(&of_call)?).or_default().offer = Some(rows::offer(&of_call)?);
+    }
+    for of_call in rows::list::<JsonRow>(row, "answers")? {
+        let answer = rows::answer(&of_call)?;
+        known.entry(rows::call(&of_call)?).or_default().answers.insert(answer.question.clone(), answer);
+    }
+    Ok((rows::zone(row)?, known))
 }
 
 /// A tenant's part of a batch.
@@ -94,7 +117,12 @@ pub(crate) struct Changes<'a> {
     pub(crate) gone_ratings: Vec<&'a CallId>,
     pub(crate) answers: Vec<(&'a CallId, &'a Answer)>,
     pub(crate) gone_answers: Vec<&'a CallId>,
-    pub(crate) offers: Vec<&'a Offer>,
+    pub(crate) new_offers: Vec<&'a Offer>,
+    pub(crate) changed_offers: Vec<&'a Offer>,
+    /// Calls that are erased and had no rating before: there is no row of theirs that others would meet.
+    pub(crate) rowless: Vec<&'a CallId>,
+    /// The same of offers.
+    pub(crate) offerless: Vec<&'a CallId>,
     pub(crate) qualities: Vec<(&'a CallId, &'a (SessionId, Quality))>,
 }
 
@@ -115,11 +143,36 @@ impl<'a> Changes<'a> {
             if now.answers.is_empty() && !before.answers.is_empty() {
                 changes.gone_answers.push(call);
             }
-            changes.offers.extend(now.offer.as_ref().filter(|_| before.offer != now.offer));
+            match (&before.offer, &now.offer) {
+                (None, Some(new)) => changes.new_offers.push(new),
+                (Some(old), Some(new)) if old != new => changes.changed_offers.push(new),
+                _ => {}
+            }
+            if now.erased && !before.erased {
+                changes.rowless.extend(before.rating.is_none().then_some(call));
+                changes.offerless.extend(now.offer.is_none().then_some(call));
+            }
             changes.qualities.extend(now.quality.as_ref().map(|measured| (call, measured)));
         }
         changes
     }
+}
+
+/// Every bucket that days of UTC reach into, by the calendar of each zone.
+pub(crate) fn buckets<'a>(utc_days: &'a [(String, Date)], zones: &[&Zone]) -> Vec<Bucket<'a>> {
+    let local = |(queue, day): &'a (String, Date), zone: &Zone| {
+        local_days(*day, zone).into_iter().map(|day| (queue.as_str(), day)).collect::<Vec<_>>()
+    };
+    let all = utc_days.iter().flat_map(|day| zones.iter().flat_map(move |zone| local(day, zone)));
+    Vec::from_iter(all.collect::<BTreeSet<_>>())
+}
+
+/// The local days that a day of UTC reaches into.
+fn local_days(utc_day: Date, zone: &Zone) -> Vec<Date> {
+    let day = aftercall_core::stats::calendar::day(utc_day, &TimeZone::UTC);
+    let last = day.span.end.saturating_sub(Span::new().microseconds(1)).unwrap_or(day.span.end);
+    let (first, last) = (day_of(day.span.start, zone.rules()), day_of(last, zone.rules()));
+    first.series(Span::new().days(1)).take_while(|day| *day <= last).collect()
 }
 
 fn bucket<'a>(queue: Option<&'a QueueId>, at: Timestamp, rules: &TimeZone) -> Bucket<'a> {

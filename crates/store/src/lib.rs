@@ -5,8 +5,10 @@
 //! clock: the time is in every write.
 
 mod error;
+mod fault;
 mod ids;
 mod ledger;
+mod postgres;
 mod quality;
 mod rating;
 mod read;
@@ -14,6 +16,7 @@ mod results;
 mod rows;
 mod rules;
 mod session;
+mod sql;
 mod sqlite;
 mod stamp;
 mod tenant;
@@ -26,7 +29,8 @@ use aftercall_core::stats::Tally;
 use aftercall_core::{AgentId, CallId, QueueId, TenantId};
 use jiff::Timestamp;
 
-pub use error::{NextMove, StoreError};
+pub use error::{NextMove, Place, StoreError};
+pub use postgres::Postgres;
 pub use quality::{Measured, Quality};
 pub use rating::{Flag, Found, NotACursor, Rating, RatingCursor, RatingFilter};
 pub use read::{PAGE_MAX, QUEUES_MAX, RANGES_MAX, Subject, Window};
@@ -50,26 +54,48 @@ pub use write::{
 pub enum Store {
     /// One file.
     Sqlite(Sqlite),
+    /// One database of a PostgreSQL server, for any number of nodes.
+    Postgres(Postgres),
+}
+
+/// Asks whichever database it is.
+macro_rules! each {
+    ($store:ident.$ask:ident($($argument:ident),*)) => {
+        match $store {
+            Store::Sqlite(sqlite) => sqlite.$ask($($argument),*).await,
+            Store::Postgres(postgres) => postgres.$ask($($argument),*).await,
+        }
+    };
+}
+
+impl Place {
+    /// Where a URL leads, without looking there.
+    ///
+    /// # Errors
+    /// When it is none that [`Store::open`] takes. Nothing of it is repeated.
+    pub fn of(url: &str) -> Result<Self, StoreError> {
+        match url.split_once(':') {
+            Some(("sqlite", rest)) => sqlite::place_of(rest.strip_prefix("//").unwrap_or(rest)),
+            Some(("postgres" | "postgresql", _)) => postgres::place_of(url),
+            _ => Err(StoreError::Url(
+                "is not the address of a database; use sqlite://data/aftercall.db or postgres://user:password@host:5432/name"
+                    .to_owned(),
+            )),
+        }
+    }
 }
 
 impl Store {
-    /// Opens the database that `url` names, `sqlite://data/aftercall.db`, and brings its schema up
-    /// to date. What comes after `sqlite://` is a path, exactly; file and folders are made.
+    /// Opens the database that `url` names, and brings its schema up to date: `sqlite://data/aftercall.db`, where
+    /// what comes after `sqlite://` is a path, exactly, and file and folders are made; or
+    /// `postgres://user:password@host:5432/name`, with `?sslmode=verify-full` and the like behind it.
     ///
     /// # Errors
     /// Says what is in the way and what to do about it.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        match url.split_once(':') {
-            Some(("sqlite", rest)) => {
-                let path = rest.strip_prefix("//").unwrap_or(rest);
-                Ok(Self::Sqlite(Sqlite::open(path).await?))
-            }
-            Some(("postgres" | "postgresql", _)) => Err(StoreError::Url(
-                "this version keeps its data in SQLite only; use sqlite://data/aftercall.db".to_owned(),
-            )),
-            _ => Err(StoreError::Url(
-                "is not the address of a database; use sqlite://data/aftercall.db".to_owned(),
-            )),
+        match Place::of(url)? {
+            Place::File(path) => Ok(Self::Sqlite(Sqlite::open(&path).await?)),
+            Place::Server(_) => Ok(Self::Postgres(Postgres::open(url).await?)),
         }
     }
 
@@ -80,9 +106,7 @@ impl Store {
     /// # Errors
     /// Then nothing of the batch is kept. More than [`BATCH_MAX`] writes are refused.
     pub async fn write(&self, batch: &[Write]) -> Result<Vec<Written>, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.write(batch).await,
-        }
+        each!(self.write(batch))
     }
 
     /// The rating of a call.
@@ -90,9 +114,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn rating(&self, tenant: &TenantId, call: &CallId) -> Result<Found, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.rating(tenant, call).await,
-        }
+        each!(self.rating(tenant, call))
     }
 
     /// A page of ratings, newest first: at most `limit`, itself at most [`PAGE_MAX`], behind `after`.
@@ -106,9 +128,7 @@ impl Store {
         after: Option<&RatingCursor>,
         limit: u16,
     ) -> Result<Vec<Rating>, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.ratings(tenant, filter, after, limit).await,
-        }
+        each!(self.ratings(tenant, filter, after, limit))
     }
 
     /// How many ratings of each score there are.
@@ -121,9 +141,7 @@ impl Store {
         subject: &Subject,
         window: &Window,
     ) -> Result<Tally, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.tally(tenant, subject, window).await,
-        }
+        each!(self.tally(tenant, subject, window))
     }
 
     /// The same for each of several ranges of time, in their order: a trend's days.
@@ -136,9 +154,7 @@ impl Store {
         subject: &Subject,
         ranges: &[Range<Timestamp>],
     ) -> Result<Vec<Tally>, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.tallies(tenant, subject, ranges).await,
-        }
+        each!(self.tallies(tenant, subject, ranges))
     }
 
     /// Each agent's ratings within a queue, by agent. Ratings without an agent are nobody's.
@@ -151,9 +167,7 @@ impl Store {
         queue: &QueueId,
         window: &Window,
     ) -> Result<Vec<(AgentId, Tally)>, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.queue_agents(tenant, queue, window).await,
-        }
+        each!(self.queue_agents(tenant, queue, window))
     }
 
     /// What queues' time comes to, and who was rated there, read in one snapshot. Exact at every moment: what has changed
@@ -163,9 +177,7 @@ impl Store {
     /// When the database cannot be read, the question names more than [`PERIODS_MAX`] windows or [`QUEUES_MAX`] queues,
     /// or its windows cut through too many days.
     pub async fn results(&self, tenant: &TenantId, question: &Question) -> Result<Results, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.results(tenant, question).await,
-        }
+        each!(self.results(tenant, question))
     }
 
     /// Counts ratings one by one, of those that pass a filter (its own window is not looked at), in each window, by group:
@@ -180,9 +192,7 @@ impl Store {
         windows: &[Window],
         group: Group,
     ) -> Result<Vec<Cell>, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.tabulate(tenant, filter, windows, group).await,
-        }
+        each!(self.tabulate(tenant, filter, windows, group))
     }
 
     /// The same question answered twice in one snapshot: as [`Store::results`] does, and by counting every rating and
@@ -191,9 +201,7 @@ impl Store {
     /// # Errors
     /// As [`Store::results`].
     pub async fn verified(&self, tenant: &TenantId, question: &Question) -> Result<[Results; 2], StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.verified(tenant, question).await,
-        }
+        each!(self.verified(tenant, question))
     }
 
     /// When the first and the last of a tenant's ratings and offers were; `None` where there are none.
@@ -201,9 +209,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn span(&self, tenant: &TenantId) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.span(tenant).await,
-        }
+        each!(self.span(tenant))
     }
 
     /// Nothing of what is kept of a tenant's results is believed any more, until [`Store::catch_up`] has counted it anew.
@@ -212,9 +218,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn doubt_all(&self, tenant: &TenantId, at: Timestamp) -> Result<bool, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.doubt_all(tenant, at).await,
-        }
+        each!(self.doubt_all(tenant, at))
     }
 
     /// Counts anew some of what changed; call it until nothing was to be done. Months that are over by then are put
@@ -223,9 +227,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be written; nothing is lost then.
     pub async fn catch_up(&self, tenant: &TenantId, now: Timestamp) -> Result<CaughtUp, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.catch_up(tenant, now).await,
-        }
+        each!(self.catch_up(tenant, now))
     }
 
     /// How far a call came.
@@ -233,9 +235,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn offer(&self, tenant: &TenantId, call: &CallId) -> Result<Option<Offer>, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.offer(tenant, call).await,
-        }
+        each!(self.offer(tenant, call))
     }
 
     /// How a call's media went, where any came.
@@ -243,9 +243,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn quality(&self, tenant: &TenantId, call: &CallId) -> Result<Option<Quality>, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.quality(tenant, call).await,
-        }
+        each!(self.quality(tenant, call))
     }
 
     /// Offers whose session has not ended, oldest first, those behind `after`; at most [`PAGE_MAX`]. Suppressed
@@ -258,9 +256,7 @@ impl Store {
         tenant: &TenantId,
         after: Option<&Offer>,
     ) -> Result<Vec<Offer>, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.open_offers(tenant, after).await,
-        }
+        each!(self.open_offers(tenant, after))
     }
 
     /// What was answered in a call, in the order of the questions' names.
@@ -268,9 +264,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn answers(&self, tenant: &TenantId, call: &CallId) -> Result<Vec<Answer>, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.answers(tenant, call).await,
-        }
+        each!(self.answers(tenant, call))
     }
 
     /// Puts a tenant in place: creates it, or changes its zone and week to these. A fresh database
@@ -279,9 +273,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn put_tenant(&self, tenant: &Tenant, at: Timestamp) -> Result<TenantPut, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.put_tenant(tenant, at).await,
-        }
+        each!(self.put_tenant(tenant, at))
     }
 
     /// Creates a tenant; one of that name stays as it is, and `false` is returned.
@@ -289,9 +281,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn create_tenant(&self, tenant: &Tenant, at: Timestamp) -> Result<bool, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.create_tenant(tenant, at).await,
-        }
+        each!(self.create_tenant(tenant, at))
     }
 
     /// Every tenant, by name.
@@ -299,9 +289,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.tenants().await,
-        }
+        each!(self.tenants())
     }
 
     /// The tenant of that name.
@@ -309,9 +297,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn tenant(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.tenant(id).await,
-        }
+        each!(self.tenant(id))
     }
 
     /// Creates an API key; `None` when there is no such tenant.
@@ -319,9 +305,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be written, or the role names more than [`QUEUES_MAX`] queues.
     pub async fn create_key(&self, key: &NewKey) -> Result<Option<ApiKey>, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.create_key(key).await,
-        }
+        each!(self.create_key(key))
     }
 
     /// A tenant's keys, oldest first, revoked and expired ones too.
@@ -329,9 +313,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn keys(&self, tenant: &TenantId) -> Result<Vec<ApiKey>, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.keys(tenant).await,
-        }
+        each!(self.keys(tenant))
     }
 
     /// The key with that hash, whichever tenant's: the key is how a request tells its tenant.
@@ -340,9 +322,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn key_by_hash(&self, hash: &KeyHash) -> Result<Option<ApiKey>, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.key_by_hash(hash).await,
-        }
+        each!(self.key_by_hash(hash))
     }
 
     /// Whether any tenant has ever had a key: until then the server answers without one on loopback.
@@ -351,9 +331,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn any_key(&self) -> Result<bool, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.any_key().await,
-        }
+        each!(self.any_key())
     }
 
     /// Revokes a key for good.
@@ -366,9 +344,7 @@ impl Store {
         key: KeyId,
         at: Timestamp,
     ) -> Result<Revoked, StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.revoke_key(tenant, key, at).await,
-        }
+        each!(self.revoke_key(tenant, key, at))
     }
 
     /// Notes when keys were used; of several uses of a key, and of an earlier note, the latest stays.
@@ -376,9 +352,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be written. More than [`BATCH_MAX`] uses are refused.
     pub async fn keys_used(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.keys_used(uses).await,
-        }
+        each!(self.keys_used(uses))
     }
 
     /// Whether the database answers.
@@ -386,16 +360,12 @@ impl Store {
     /// # Errors
     /// Says why it does not.
     pub async fn ready(&self) -> Result<(), StoreError> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.ready().await,
-        }
+        each!(self.ready())
     }
 
     /// Waits for what is under way, then closes every connection. Afterwards everything is
     /// [`StoreError::Closed`].
     pub async fn close(&self) {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.close().await,
-        }
+        each!(self.close())
     }
 }

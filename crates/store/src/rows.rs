@@ -10,23 +10,30 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
 
 use crate::quality::Quality;
 use crate::rating::{Flag, Rating};
+use crate::results::Cell;
 use crate::session::{About, Answer, Offer};
 use crate::tenant::{ApiKey, Role, Tenant, Zone};
-use crate::words::Said;
+use crate::words::{KeyId, RatingId, Said};
 
 /// The column whose value is none that aftercall writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Damage(pub(crate) &'static str);
 
-type Decoded<T> = Result<T, Damage>;
+/// A value, or where it is none.
+pub(crate) type Decoded<T> = Result<T, Damage>;
 
 /// A row, however it came: cell by cell, or as a JSON object with the columns' names.
 pub(crate) trait Cells {
     fn text(&self, column: &'static str) -> Decoded<Option<&str>>;
     fn whole(&self, column: &'static str) -> Decoded<Option<i64>>;
+    /// An id; as text where the database has no type for it.
+    fn id(&self, column: &'static str) -> Decoded<Option<Uuid>> {
+        self.text(column)?.map(|text| text.parse().map_err(|_| Damage(column))).transpose()
+    }
     /// A moment; as text where the database has no type for it.
     fn instant(&self, column: &'static str) -> Decoded<Option<Timestamp>> {
         self.text(column)?.map(|text| text.parse().map_err(|_| Damage(column))).transpose()
@@ -65,7 +72,7 @@ impl Cells for JsonRow {
 }
 
 /// An array of rows in one column.
-pub(crate) fn list<T: DeserializeOwned>(row: &SqliteRow, column: &'static str) -> Decoded<Vec<T>> {
+pub(crate) fn list<T: DeserializeOwned>(row: &impl Cells, column: &'static str) -> Decoded<Vec<T>> {
     let json = row.text(column)?.ok_or(Damage(column))?;
     serde_json::from_str(json).map_err(|_| Damage(column))
 }
@@ -107,7 +114,7 @@ pub(crate) fn call(row: &impl Cells) -> Decoded<CallId> {
 pub(crate) fn rating(row: &impl Cells) -> Decoded<Rating> {
     let flags: String = field(row, "flags")?;
     Ok(Rating {
-        id: field(row, "id")?,
+        id: RatingId(row.id("id")?.ok_or(Damage("id"))?),
         call: call(row)?,
         agent: maybe(row, "agent_id")?,
         queue: maybe(row, "queue_id")?,
@@ -165,12 +172,12 @@ pub(crate) fn answer(row: &impl Cells) -> Decoded<Answer> {
     })
 }
 
-pub(crate) fn tenant(row: &SqliteRow) -> Decoded<Tenant> {
+pub(crate) fn tenant(row: &impl Cells) -> Decoded<Tenant> {
     let week: String = field(row, "week_start")?;
     Ok(Tenant { id: field(row, "tenant_id")?, time_zone: zone(row)?, week_start: week_start(&week)? })
 }
 
-pub(crate) fn zone(row: &SqliteRow) -> Decoded<Zone> {
+pub(crate) fn zone(row: &impl Cells) -> Decoded<Zone> {
     let name: String = field(row, "time_zone")?;
     Zone::new(&name).map_err(|_| Damage("time_zone"))
 }
@@ -179,7 +186,7 @@ fn week_start(word: &str) -> Decoded<WeekStart> {
     WeekStart::ALL.into_iter().find(|start| start.word() == word).ok_or(Damage("week_start"))
 }
 
-pub(crate) fn api_key(row: &SqliteRow) -> Decoded<ApiKey> {
+pub(crate) fn api_key(row: &impl Cells) -> Decoded<ApiKey> {
     let word: String = field(row, "role")?;
     let agent: Option<AgentId> = maybe(row, "agent_id")?;
     let queues: Option<String> = maybe(row, "queues")?;
@@ -194,7 +201,7 @@ pub(crate) fn api_key(row: &SqliteRow) -> Decoded<ApiKey> {
         _ => return Err(Damage("role")),
     };
     Ok(ApiKey {
-        id: field(row, "key_id")?,
+        id: KeyId(row.id("key_id")?.ok_or(Damage("key_id"))?),
         tenant: field(row, "tenant_id")?,
         role,
         created_at: moment(row, "created_at")?,
@@ -204,17 +211,22 @@ pub(crate) fn api_key(row: &SqliteRow) -> Decoded<ApiKey> {
     })
 }
 
-/// The counts of [`crate::sqlite::sql::QUEUE_AGENTS`].
-pub(crate) fn agent_tally(row: &SqliteRow) -> Decoded<(AgentId, Tally)> {
+/// The counts of [`crate::sql::QUEUE_AGENTS`].
+pub(crate) fn agent_tally(row: &impl Cells) -> Decoded<(AgentId, Tally)> {
+    Ok((field(row, "agent_id")?, counted(row)?))
+}
+
+/// Five counts, each in its column.
+pub(crate) fn counted(row: &impl Cells) -> Decoded<Tally> {
     let mut counts = [0; 5];
     for (count, column) in counts.iter_mut().zip(["n1", "n2", "n3", "n4", "n5"]) {
         *count = number(row, column)?.ok_or(Damage(column))?;
     }
-    Ok((field(row, "agent_id")?, Tally::new(counts).map_err(|_| Damage("score"))?))
+    Tally::new(counts).map_err(|_| Damage("score"))
 }
 
-/// The counts of the `TALLIES` statements: five numbers in one text.
-pub(crate) fn tally(row: &SqliteRow) -> Decoded<Tally> {
+/// The same as five numbers in one text.
+pub(crate) fn tally(row: &impl Cells) -> Decoded<Tally> {
     let text: String = field(row, "counts")?;
     let counts: Vec<u64> =
         text.split(' ').map(str::parse).collect::<Result<_, _>>().map_err(|_| Damage("score"))?;
@@ -244,6 +256,16 @@ pub(crate) fn span(row: &impl Cells) -> Decoded<Option<(Timestamp, Timestamp)>> 
     Ok(row.instant("first")?.zip(row.instant("last")?))
 }
 
+/// The cells of a table of ratings: the group's name, the window, the counts of scores.
+pub(crate) fn cells(row: &impl Cells) -> Decoded<Vec<Cell>> {
+    type Line = (Option<String>, usize, u64, u64, u64, u64, u64);
+    let cell = |(name, period, n1, n2, n3, n4, n5): Line| {
+        let tally = Tally::new([n1, n2, n3, n4, n5]).map_err(|_| Damage("score"))?;
+        Ok(Cell { name, period, tally })
+    };
+    list::<Line>(row, "list")?.into_iter().map(cell).collect()
+}
+
 /// A queue's name in the tables of results, `""` for none.
 pub(crate) fn queue(row: &impl Cells) -> Decoded<String> {
     field(row, "queue_id")
@@ -255,7 +277,7 @@ pub(crate) fn queue_month(row: &impl Cells) -> Decoded<(String, jiff::civil::Dat
     Ok((queue(row)?, format!("{month}-01").parse().map_err(|_| Damage("day"))?))
 }
 
-/// A pair of [`crate::sqlite::sql::DAYS_OF_TENANT`].
-pub(crate) fn queue_day(row: &SqliteRow) -> Decoded<(String, jiff::civil::Date)> {
+/// A pair of the `DAYS_OF_TENANT` statements.
+pub(crate) fn queue_day(row: &impl Cells) -> Decoded<(String, jiff::civil::Date)> {
     Ok((field(row, "queue_id")?, field(row, "day")?))
 }

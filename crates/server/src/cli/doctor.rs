@@ -112,9 +112,10 @@ fn data(folder: &Path) -> Finding {
 }
 
 async fn database(config: &Config) -> Vec<Finding> {
-    let Database::Sqlite(path) = &config.database;
-    let shown = path.display();
-    if !path.exists() {
+    let shown = &config.database;
+    if let Database::Sqlite(path) = shown
+        && !path.exists()
+    {
         return vec![ok("database", format!("{shown} will be made at the first start"))];
     }
     let store = match open(config).await {

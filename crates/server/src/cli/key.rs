@@ -124,8 +124,10 @@ async fn create(
     let expires_at = expires_at(&create, at).map_err(anyhow::Error::msg)?;
     let role = role(&create).map_err(anyhow::Error::msg)?;
     let tenant = create.tenant.tenant;
-    let Database::Sqlite(database) = &config.database;
-    let database = std::path::absolute(database)?;
+    let database = match &config.database {
+        Database::Sqlite(path) => std::path::absolute(path)?.display().to_string(),
+        shared @ Database::Postgres { .. } => shared.to_string(),
+    };
     let text =
         keys::create().map_err(|error| anyhow::anyhow!("no random numbers from the system: {error}"))?;
     let new = NewKey { tenant: tenant.clone(), hash: keys::hash(&text), role, expires_at, at };
@@ -140,7 +142,7 @@ async fn create(
     writeln!(world.err, "  id       {}", key.id)?;
     writeln!(world.err, "  opens    {}, tenant {tenant}", reach(&key.role))?;
     writeln!(world.err, "  expires  {}", shown(key.expires_at, "never"))?;
-    writeln!(world.err, "  kept in  {}", database.display())?;
+    writeln!(world.err, "  kept in  {database}")?;
     writeln!(world.err, "  send it  Authorization: Bearer KEY")?;
     writeln!(world.err, "  revoke   aftercall key revoke {}", key.id)?;
     Ok(Exit::Well)

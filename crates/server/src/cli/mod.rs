@@ -204,8 +204,10 @@ fn clock_fault(now: Timestamp) -> Option<String> {
 /// The server's database. Where no configuration was found and no database is, a new one would be one that no
 /// server knows.
 async fn open_servers(config: &Config) -> anyhow::Result<Store> {
-    let Database::Sqlite(path) = &config.database;
-    if config.file.is_none() && matches!(path.try_exists(), Ok(false)) {
+    if let Database::Sqlite(path) = &config.database
+        && config.file.is_none()
+        && matches!(path.try_exists(), Ok(false))
+    {
         bail!(
             "{}: there is no database here: run this where the server runs, or with --config FILE; on a new installation start `aftercall serve` first",
             path.display()
@@ -215,8 +217,14 @@ async fn open_servers(config: &Config) -> anyhow::Result<Store> {
 }
 
 async fn open(config: &Config) -> anyhow::Result<Store> {
-    let Database::Sqlite(path) = &config.database;
-    let path =
-        path.to_str().context("the path of the database is not UTF-8: name another in [database] url")?;
-    Ok(Store::open(&format!("sqlite://{path}")).await?)
+    let store = match &config.database {
+        Database::Sqlite(path) => {
+            let path = path
+                .to_str()
+                .context("the path of the database is not UTF-8: name another in [database] url")?;
+            Store::open(&format!("sqlite://{path}")).await?
+        }
+        Database::Postgres { url, .. } => Store::open(url.expose()).await?,
+    };
+    Ok(store)
 }

@@ -14,10 +14,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, World, clock_fault, open};
-use crate::aftermath;
+use crate::aftermath::Aftermath;
 use crate::api::listen::{self, Listener};
 use crate::api::{self, Api, Parts, auth};
-use crate::config::{Config, Database};
+use crate::config::Config;
 use crate::doors::sip::{self, OpenDoor};
 use crate::installation::Installation;
 use crate::keys::KeyUses;
@@ -40,9 +40,7 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
     let config = Arc::new(config);
     raise_open_files();
     let stop = stop_on_signals()?;
-    tokio::fs::create_dir_all(&config.data_dir)
-        .await
-        .with_context(|| format!("{}: the data folder cannot be made", config.data_dir.display()))?;
+    make_data_folder(&config).await?;
     let store = open(&config).await?;
     place_tenants(&config, &store, world).await?;
     let listener = bind(config.http.listen).await?;
@@ -65,9 +63,11 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
         unusual: Arc::clone(&unusual),
         clock: world.clock.clone(),
     };
-    let untold = aftermath::untold_endings(&store, world.clock.now()).await?;
+    let aftermath = Aftermath::of(&config, store.clone(), world.clock.clone());
+    let untold = aftermath.untold_endings().await?;
     let door = OpenDoor::open(parts).await?;
-    aftermath::tell(untold, &writer).await;
+    aftermath.tell(untold, &writer).await;
+    let others = aftermath.go_on(writer.clone(), stop.clone());
     let banner = banner(&config, &installation.surveys, listener.local_addr()?, &door.listens());
     let router = api::router(Api::new(Parts {
         store: store.clone(),
@@ -91,7 +91,7 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
         door.close().await;
     };
     let listener = Listener { tcp: listener, tls: installation.tls };
-    tokio::join!(listen::serve(listener, router, &config.http, metrics, stop.clone()), calls);
+    tokio::join!(listen::serve(listener, router, &config.http, metrics, stop.clone()), calls, others);
     tracing::info!("writing what was said");
     writer_task.drain().await;
     // The router, and with it the last handle to it, is gone: this ends by itself.
@@ -100,6 +100,12 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
     store.close().await;
     tracing::info!("stopped");
     Ok(Exit::Well)
+}
+
+async fn make_data_folder(config: &Config) -> anyhow::Result<()> {
+    let folder = &config.data_dir;
+    let made = tokio::fs::create_dir_all(folder).await;
+    made.with_context(|| format!("{}: the data folder cannot be made", folder.display()))
 }
 
 async fn bind(http: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -166,14 +172,13 @@ fn keyless(config: &Config) -> String {
 
 /// Where everything is, and what to try first.
 fn banner(config: &Config, surveys: &Surveys, http: SocketAddr, sip: &[Listen]) -> String {
-    let Database::Sqlite(database) = &config.database;
     let surveys: Vec<&str> = surveys.iter().map(|survey| survey.name().as_str()).collect();
     let listens: Vec<String> = sip.iter().map(ToString::to_string).collect();
     let file =
         config.file.as_deref().map_or("built-in defaults".to_owned(), |file| file.display().to_string());
     let lines = [
         ("config", file),
-        ("data", database.display().to_string()),
+        ("data", config.database.to_string()),
         ("surveys", format!("{} (more: {}/NAME.toml)", surveys.join(", "), config.surveys_dir.display())),
         ("http", format!("{}://{http}", if config.http.tls.is_some() { "https" } else { "http" })),
         ("sip", if sip.is_empty() { "no listener".to_owned() } else { listens.join(" ") }),

@@ -8,7 +8,7 @@ use aftercall_core::stats::WeekStart;
 use aftercall_core::survey::Located;
 use aftercall_core::survey::fault::{Fault, Severity, line_column, locate_toml};
 use aftercall_core::{Language, QueueId, SurveyName, TenantId};
-use aftercall_store::Zone;
+use aftercall_store::{Place, StoreError, Zone};
 use serde_json::Value;
 
 pub mod clean;
@@ -77,8 +77,33 @@ pub struct Config {
 /// Where ratings are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Database {
-    /// A SQLite file.
+    /// A SQLite file, of one server.
     Sqlite(PathBuf),
+    /// A database of a PostgreSQL server, for any number of nodes.
+    Postgres {
+        /// Its address, with the password.
+        url: Secret,
+        /// Where that leads, without it.
+        place: Place,
+    },
+}
+
+impl Database {
+    /// Whether other nodes may be at work on it.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres { .. })
+    }
+}
+
+/// As an operator knows it, without a password.
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => path.display().fmt(f),
+            Self::Postgres { place, .. } => place.fmt(f),
+        }
+    }
 }
 
 /// Why there is no configuration. Shown, each fault has a line: `FILE:LINE:COLUMN: what is wrong`.
@@ -190,7 +215,7 @@ impl Config {
         let sip = fields.required_table("sip", |sip| Sip::read(sip, folder));
         let rtp = fields.required_table("rtp", Rtp::read);
         let url = fields.required_table("database", |database| {
-            database.optional("url", |value| sqlite_path(&text(value)?, folder))
+            database.optional("url", |value| database_at(&text(value)?, folder))
         });
         let ids_clean =
             fields.required_table("ids", |ids| ids.required("clean", |value| CleanIds::new(&text(value)?)));
@@ -203,7 +228,7 @@ impl Config {
             refuse_twice(fields, "queue", queues.iter().map(|queue| (&queue.tenant, &queue.name)));
         }
         let data_dir = data_dir?;
-        let database = Database::Sqlite(url?.unwrap_or_else(|| data_dir.join("aftercall.db")));
+        let database = url?.unwrap_or_else(|| Database::Sqlite(data_dir.join("aftercall.db")));
         Some(Self {
             file,
             surveys_dir: surveys_dir?,
@@ -309,15 +334,22 @@ fn plain(value: toml::Value) -> Value {
     }
 }
 
-fn sqlite_path(url: &str, folder: &Path) -> Result<PathBuf, String> {
-    if url.starts_with("postgres") {
-        return Err("names PostgreSQL, which this version does not know yet: `sqlite://…`".to_owned());
-    }
+fn database_at(url: &str, folder: &Path) -> Result<Database, String> {
     // The address itself is not repeated: it may hold a password.
-    let fault = || "must be `sqlite://` and a file, such as `sqlite://data/aftercall.db`".to_owned();
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return match Place::of(url) {
+            Ok(place) => Ok(Database::Postgres { url: Secret::new(url), place }),
+            Err(StoreError::Url(why)) => Err(why),
+            Err(other) => Err(other.to_string()),
+        };
+    }
+    let fault = || {
+        "must be `sqlite://` and a file, such as `sqlite://data/aftercall.db`, or `postgres://user:password@host:5432/name`"
+            .to_owned()
+    };
     let path = url.strip_prefix("sqlite://").ok_or_else(fault)?;
     if path.is_empty() || path.contains(['?', '#']) || path.starts_with(':') {
         return Err(fault());
     }
-    Ok(folder.join(path))
+    Ok(Database::Sqlite(folder.join(path)))
 }

@@ -279,7 +279,7 @@ fn answer(asker: Option<oneshot::Sender<Result<Written, NotWritten>>>, result: R
     }
 }
 
-/// Whether this may be a single write's fault. A lock, a full disk and a closed store are not.
+/// Whether this may be a single write's fault. A lock, a full disk, a server that is gone and a closed store are not.
 fn may_be_one_write(error: &StoreError) -> bool {
     match error {
         StoreError::Failed { .. } | StoreError::Damaged { .. } | StoreError::TooMany { .. } => true,
@@ -287,6 +287,8 @@ fn may_be_one_write(error: &StoreError) -> bool {
         | StoreError::Locked { .. }
         | StoreError::Full { .. }
         | StoreError::Unusable { .. }
+        | StoreError::Unreachable { .. }
+        | StoreError::Refused { .. }
         | StoreError::NotOurs { .. }
         | StoreError::Newer { .. }
         | StoreError::Closed => false,

@@ -95,14 +95,18 @@ const FAULTS: &[(&str, &str)] = &[
              site/aftercall.toml:3:1: `max_call_seconds` must be a whole number, not text",
     ),
     (
-        "[database]\nurl = \"postgres://user:pw@host/db\"\n",
-        "site/aftercall.toml:2:1: `url` names PostgreSQL, which this version does not know yet: \
-             `sqlite://…`",
+        "[database]\nurl = \"postgres://user:pw@host/db?sslmod=require\"\n",
+        "site/aftercall.toml:2:1: `url` has the option `sslmod`, which is none of sslmode, sslrootcert, \
+             sslcert, sslkey, host, port, application_name, options",
+    ),
+    (
+        "[database]\nurl = \"postgres://user:pw@host:5432\"\n",
+        "site/aftercall.toml:2:1: `url` names no database; use postgres://user:password@host:5432/name",
     ),
     (
         "[database]\nurl = \"sqlite://:memory:\"\n",
         "site/aftercall.toml:2:1: `url` must be `sqlite://` and a file, such as \
-             `sqlite://data/aftercall.db`",
+             `sqlite://data/aftercall.db`, or `postgres://user:password@host:5432/name`",
     ),
     (
         "[ids]\nclean = \"^[a-z\"\n",
@@ -271,4 +275,16 @@ fn a_file_that_cannot_be_read_is_named() {
     let file = folder.path().join("latin1.toml");
     std::fs::write(&file, b"# ok\ndata_dir = \"caf\xe9\"\n").unwrap();
     assert_eq!(load(&file), format!("{}:2:16: is not UTF-8", file.display()));
+}
+
+#[test]
+fn the_address_of_a_server_may_come_from_the_environment_and_its_password_is_seen_nowhere() {
+    let source = "[database]\nurl = \"${CSAT_DATABASE}\"\n";
+    let env = |name: &str| {
+        (name == "CSAT_DATABASE").then(|| "postgres://csat:hunter2@db.example.com:6432/calls".to_owned())
+    };
+    let config = Config::read("aftercall.toml".as_ref(), source, &env).unwrap();
+    assert_eq!(config.database.to_string(), "postgres://csat@db.example.com:6432/calls");
+    assert!(config.database.is_shared());
+    assert!(!format!("{config:?}").contains("hunter2"));
 }

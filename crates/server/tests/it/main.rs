@@ -5,8 +5,11 @@
 mod api;
 mod calls;
 mod cli;
+#[path = "../../../store/tests/it/cluster.rs"]
+mod cluster;
 mod config;
 mod folder;
+mod postgres;
 mod server;
 mod signalling;
 mod tidy;

@@ -1,5 +1,6 @@
 //! What results are made of: figures of queues by whole local days, and of agents.
 
+pub(crate) mod answer;
 pub(crate) mod plan;
 
 use std::ops::Range;
@@ -7,8 +8,8 @@ use std::ops::Range;
 use aftercall_core::stats::calendar::{day, day_of};
 use aftercall_core::stats::{Tally, TooMany};
 use aftercall_core::{AgentId, QueueId};
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::{Span, Timestamp};
 
 use crate::read::Window;
 use crate::tenant::Zone;
@@ -143,14 +144,15 @@ impl Period {
         if let Some(from) = window.from {
             let begun = day(day_of(from, rules), rules);
             let is_whole = begun.span.start == from;
-            let first = if is_whole { begun.date } else { begun.date.saturating_add(Span::new().days(1)) };
+            let first =
+                if is_whole { begun.date } else { begun.date.saturating_add(jiff::Span::new().days(1)) };
             edges.push(from..day(first, rules).span.start);
             days.first = Some(first);
         }
         if let Some(to) = window.to {
             let open = day(day_of(to, rules), rules);
             edges.push(open.span.start..to);
-            days.last = Some(open.date.saturating_sub(Span::new().days(1)));
+            days.last = Some(open.date.saturating_sub(jiff::Span::new().days(1)));
         }
         if let (Some(first), Some(last), Some(from), Some(to)) =
             (days.first, days.last, window.from, window.to)
@@ -260,4 +262,34 @@ impl CaughtUp {
     pub fn is_idle(&self) -> bool {
         self.days == 0 && self.months == 0
     }
+}
+
+/// A bucket on its way to be counted.
+pub(crate) struct Span {
+    /// Its queue, `""` for none.
+    pub(crate) queue: String,
+    /// The day, `2026-11-22`, or the month, `2026-11`.
+    pub(crate) name: String,
+    /// From its first instant until just before the first behind it.
+    pub(crate) instants: Range<Timestamp>,
+}
+
+pub(crate) fn span_of_day(queue: String, date: Date, zone: &Zone) -> Span {
+    Span { queue, name: date.to_string(), instants: day(date, zone.rules()).span }
+}
+
+pub(crate) fn span_of_month(queue: String, first: Date, zone: &Zone) -> Span {
+    let start = |date| day(date, zone.rules()).span.start;
+    let next = first.saturating_add(jiff::Span::new().months(1));
+    Span { queue, name: month(first), instants: start(first)..start(next) }
+}
+
+/// The month that is not over.
+pub(crate) fn present_month(now: Timestamp, zone: &Zone) -> String {
+    month(day_of(now, zone.rules()))
+}
+
+/// `2026-11`.
+pub(crate) fn month(date: Date) -> String {
+    date.strftime("%Y-%m").to_string()
 }

@@ -1,28 +1,23 @@
 //! Tenants and keys: few rows, rarely written.
 
-use std::collections::BTreeSet;
-
 use aftercall_core::TenantId;
-use aftercall_core::stats::calendar::day_of;
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::{Span, Timestamp};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use crate::error::StoreError;
+use crate::fault::Fault;
 use crate::ids::Ids;
+use crate::ledger::{MARKS_AT_ONCE, buckets};
 use crate::read::{QUEUES_MAX, bounded};
 use crate::rows::{self, api_key};
-use crate::sqlite::fault::Fault;
 use crate::sqlite::write::mark;
 use crate::sqlite::{Sqlite, sql};
 use crate::stamp::text;
 use crate::tenant::{ApiKey, KeyHash, KeyUse, NewKey, Revoked, Role, Tenant, TenantPut, Zone};
 use crate::words::KeyId;
 use crate::write::BATCH_MAX;
-
-/// Marks in one statement: 4096 of about 120 bytes are half a megabyte of JSON.
-const MARKS_AT_ONCE: usize = 4096;
 
 impl Sqlite {
     pub(crate) async fn create_tenant(&self, tenant: &Tenant, at: Timestamp) -> Result<bool, StoreError> {
@@ -211,28 +206,10 @@ async fn mark_all(
 ) -> Result<(), Fault> {
     let rows = sqlx::query(sql::DAYS_OF_TENANT).bind(tenant.as_str()).fetch_all(&mut *connection).await?;
     let days: Vec<(String, Date)> = rows.iter().map(rows::queue_day).collect::<Result<_, _>>()?;
-    let mut buckets = BTreeSet::new();
-    for (queue, utc_day) in &days {
-        for zone in zones {
-            buckets.extend(local_days(*utc_day, zone).into_iter().map(|day| (queue.as_str(), day)));
-        }
+    for some in buckets(&days, zones).chunks(MARKS_AT_ONCE) {
+        mark(connection, ids, tenant, some.iter().copied(), at).await?;
     }
-    let mut buckets = buckets.into_iter();
-    loop {
-        let some: BTreeSet<_> = buckets.by_ref().take(MARKS_AT_ONCE).collect();
-        if some.is_empty() {
-            return Ok(());
-        }
-        mark(connection, ids, tenant, some, at).await?;
-    }
-}
-
-/// The local days that a day of UTC reaches into.
-fn local_days(utc_day: Date, zone: &Zone) -> Vec<Date> {
-    let day = aftercall_core::stats::calendar::day(utc_day, &jiff::tz::TimeZone::UTC);
-    let last = day.span.end.saturating_sub(Span::new().microseconds(1)).unwrap_or(day.span.end);
-    let (first, last) = (day_of(day.span.start, zone.rules()), day_of(last, zone.rules()));
-    first.series(Span::new().days(1)).take_while(|day| *day <= last).collect()
+    Ok(())
 }
 
 async fn key(

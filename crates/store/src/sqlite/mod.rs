@@ -2,12 +2,12 @@
 
 mod directory;
 mod encode;
-mod fault;
+pub(crate) mod fault;
 mod migrate;
 mod read;
 mod recount;
 mod results;
-mod sql;
+pub(crate) mod sql;
 mod tabulate;
 #[cfg(test)]
 mod tests;
@@ -23,9 +23,9 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, SqlitePool, SqliteTransaction};
 
-use crate::error::StoreError;
+use crate::error::{Place, StoreError};
+use crate::fault::Fault;
 use crate::ids::Ids;
-use fault::Fault;
 use migrate::Schema;
 
 /// Connections that read: each is a thread and up to 2 MB of cache. Reads are short, so a few
@@ -52,13 +52,13 @@ pub struct Sqlite {
     readers: SqlitePool,
     /// Something failed since the writing connection was last looked at.
     doubtful: Arc<AtomicBool>,
-    path: Arc<str>,
+    place: Arc<Place>,
     ids: Arc<Ids>,
 }
 
 impl fmt::Debug for Sqlite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sqlite").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Sqlite").field("place", &self.place).finish_non_exhaustive()
     }
 }
 
@@ -68,8 +68,10 @@ impl Sqlite {
     }
 
     async fn open_waiting(path: &str, wait: Duration) -> Result<Self, StoreError> {
-        check(path)?;
-        make(path).map_err(|error| StoreError::Unusable { path: path.to_owned(), why: error.to_string() })?;
+        make(path).map_err(|error| StoreError::Unusable {
+            place: Place::File(path.to_owned()),
+            why: error.to_string(),
+        })?;
         // SQLite does not wait by itself where two programs turn a fresh file to WAL at the same time, or
         // one of them leaves as the other enters: one is told at once that the file is locked.
         let mut waited = std::pin::pin!(tokio::time::sleep(wait));
@@ -100,7 +102,8 @@ impl Sqlite {
             .foreign_keys(false);
         let pool =
             || SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).test_before_acquire(false);
-        let told = |fault: Fault| fault.told(path);
+        let place = Place::File(path.to_owned());
+        let told = |fault: Fault| fault.told(&place);
         let writer = pool()
             .max_connections(1)
             .connect_with(options.clone().pragma("cache_size", WRITER_CACHE))
@@ -111,16 +114,22 @@ impl Sqlite {
         match migrate::migrate(&mut connection).await.map_err(Fault::from).map_err(told)? {
             Schema::Current => {}
             Schema::Newer(found) => {
-                return Err(StoreError::Newer { path: path.to_owned(), found, known: migrate::VERSION });
+                return Err(StoreError::Newer { place, found, known: migrate::VERSION });
             }
             Schema::Foreign => {
                 let why = "it belongs to another program";
-                return Err(StoreError::NotOurs { path: path.to_owned(), why });
+                return Err(StoreError::NotOurs { place, why });
             }
         }
         drop(connection);
         let readers = pool().max_connections(READERS).connect_lazy_with(options.pragma("query_only", "1"));
-        Ok(Self { writer, readers, doubtful: Arc::default(), path: path.into(), ids: Arc::new(Ids::new()) })
+        Ok(Self {
+            writer,
+            readers,
+            doubtful: Arc::default(),
+            place: Arc::new(place),
+            ids: Arc::new(Ids::new()),
+        })
     }
 
     pub(crate) async fn close(&self) {
@@ -148,18 +157,18 @@ impl Sqlite {
         if outcome.is_err() {
             self.doubtful.store(true, Relaxed);
         }
-        outcome.map_err(|fault| fault.told(&self.path))
+        outcome.map_err(|fault| fault.told(&self.place))
     }
 }
 
-/// Refuses what SQLite would take for something else than the path of a file.
-fn check(path: &str) -> Result<(), StoreError> {
+/// Where a path leads; what SQLite would take for something else than the path of a file is refused.
+pub(crate) fn place_of(path: &str) -> Result<Place, StoreError> {
     let why = match path {
         "" => "names no file after sqlite://",
         ":memory:" => "a database in memory keeps nothing",
         _ if path.contains('?') => "has options after ?, and there are none",
         _ if path.contains('\0') => "contains U+0000",
-        _ => return Ok(()),
+        _ => return Ok(Place::File(path.to_owned())),
     };
     Err(StoreError::Url(format!("{why}; use sqlite://data/aftercall.db")))
 }

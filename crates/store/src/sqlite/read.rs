@@ -9,12 +9,12 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use crate::error::StoreError;
+use crate::fault::Fault;
 use crate::quality::Quality;
 use crate::rating::{Found, Rating, RatingCursor, RatingFilter};
 use crate::read::{PAGE_MAX, QUEUES_MAX, RANGES_MAX, Subject, Window, bounded};
 use crate::rows;
 use crate::session::{Answer, Offer};
-use crate::sqlite::fault::Fault;
 use crate::sqlite::{Sqlite, sql};
 use crate::stamp::text;
 

@@ -2,17 +2,18 @@
 //! else writes, so that what is counted is what there is, and little at a time, so that others can write.
 
 use aftercall_core::TenantId;
-use aftercall_core::stats::calendar::{day, day_of};
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::{Span, Timestamp};
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use crate::error::StoreError;
-use crate::results::{CaughtUp, DAYS_AT_ONCE, MONTHS_AT_ONCE};
+use crate::fault::Fault;
+use crate::results::answer::zone;
+use crate::results::{
+    CaughtUp, DAYS_AT_ONCE, MONTHS_AT_ONCE, Span, present_month, span_of_day, span_of_month,
+};
 use crate::rows;
-use crate::sqlite::fault::Fault;
-use crate::sqlite::results::zone;
 use crate::sqlite::{Sqlite, sql};
 use crate::stamp::text;
 use crate::tenant::Zone;
@@ -28,7 +29,7 @@ impl Sqlite {
     async fn count_anew(&self, tenant: &TenantId, now: Timestamp) -> Result<CaughtUp, Fault> {
         // Looked at first without keeping anybody from writing; where there is nothing to do that is all.
         let mut look = self.readers.begin().await?;
-        let Some(zone_now) = zone(&mut look, tenant).await? else { return Ok(CaughtUp::default()) };
+        let Some(zone_now) = zone(&mut *look, tenant).await? else { return Ok(CaughtUp::default()) };
         let idle = days(&mut look, tenant, 1).await?.is_empty()
             && months(&mut look, tenant, &zone_now, now, 1).await?.is_empty();
         look.rollback().await?;
@@ -36,9 +37,10 @@ impl Sqlite {
             return Ok(CaughtUp::default());
         }
         let mut transaction = self.begin().await?;
-        let Some(zone) = zone(&mut transaction, tenant).await? else { return Ok(CaughtUp::default()) };
+        let Some(zone) = zone(&mut *transaction, tenant).await? else { return Ok(CaughtUp::default()) };
         let days = days(&mut transaction, tenant, DAYS_AT_ONCE).await?;
-        let days: Vec<Row> = days.into_iter().map(|(queue, date)| day_row(queue, date, &zone)).collect();
+        let days: Vec<Row> =
+            days.into_iter().map(|(queue, date)| row(span_of_day(queue, date, &zone))).collect();
         let mut done = CaughtUp { days: days.len(), months: 0 };
         for statement in [sql::DELETE_MARKS, sql::COUNT_DAYS, sql::STALE_MONTHS] {
             run(&mut transaction, statement, tenant, &days).await?;
@@ -46,7 +48,7 @@ impl Sqlite {
         if days.len() < DAYS_AT_ONCE {
             let months = months(&mut transaction, tenant, &zone, now, MONTHS_AT_ONCE).await?;
             let months: Vec<Row> =
-                months.into_iter().map(|(queue, date)| month_row(queue, date, &zone)).collect();
+                months.into_iter().map(|(queue, date)| row(span_of_month(queue, date, &zone))).collect();
             for statement in [sql::DELETE_AGENT_MONTHS, sql::COUNT_AGENT_MONTHS, sql::COUNT_MONTHS] {
                 run(&mut transaction, statement, tenant, &months).await?;
             }
@@ -76,24 +78,16 @@ async fn months(
     now: Timestamp,
     most: usize,
 ) -> Result<Vec<(String, Date)>, Fault> {
-    let present = day_of(now, zone.rules()).strftime("%Y-%m").to_string();
     let query = sqlx::query(sql::MONTHS_TO_COUNT)
         .bind(tenant.as_str())
-        .bind(present)
+        .bind(present_month(now, zone))
         .bind(i64::try_from(most).unwrap_or(i64::MAX));
     let rows = query.fetch_all(connection).await?;
     Ok(rows.iter().map(rows::queue_month).collect::<Result<_, _>>()?)
 }
 
-fn day_row(queue: String, date: Date, zone: &Zone) -> Row {
-    let span = day(date, zone.rules()).span;
-    (queue, date.to_string(), text(span.start), text(span.end))
-}
-
-fn month_row(queue: String, first: Date, zone: &Zone) -> Row {
-    let start = |date| text(day(date, zone.rules()).span.start);
-    let next = first.saturating_add(Span::new().months(1));
-    (queue, first.strftime("%Y-%m").to_string(), start(first), start(next))
+fn row(span: Span) -> Row {
+    (span.queue, span.name, text(span.instants.start), text(span.instants.end))
 }
 
 async fn run<T: Serialize>(

@@ -1,28 +1,15 @@
-//! Every statement on the tables, in one place, so that a test can read them all.
+//! The statements that SQLite has its own words for; the others are in [`crate::sql`].
 //!
-//! `?1` is the tenant, wherever there is one; lists come as JSON arrays. `jsonb_each` (SQLite 3.51,
-//! which is built in) hands out a row's object as it has parsed it; `json_each` would print it for
-//! every `->>` to parse again, at a quarter of a batch's time.
+//! Lists come as JSON arrays. `jsonb_each` (SQLite 3.51, which is built in) hands out a row's object as it has
+//! parsed it; `json_each` would print it for every `->>` to parse again, at a quarter of a batch's time.
 
-/// Names statements and lists them for the test.
-macro_rules! statements {
-    ($($(#[$doc:meta])* $name:ident = $text:expr;)*) => {
-        $($(#[$doc])* pub(super) const $name: &str = $text;)*
-        /// Moves everything into the file, and cuts the log that runs ahead of it to nothing.
+pub(super) use crate::sql::*;
+use crate::sql::{
+    counts, figures, figures_excluded, figures_summed, rating_columns, scores, statements, states,
+};
+
+/// Moves everything into the file, and cuts the log that runs ahead of it to nothing.
 pub(super) const EMPTY_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
-
-#[cfg(test)]
-        pub(super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),*];
-    };
-}
-
-/// The columns of a rating, and of the JSON that carries one.
-macro_rules! rating_columns {
-    () => {
-        "id, call_id, agent_id, queue_id, score, comment, created_at, key, survey, survey_version, \
-         channel, language, session_id, question, revision, flags"
-    };
-}
 
 /// A row as a JSON object of these columns.
 macro_rules! row_json {
@@ -41,44 +28,35 @@ macro_rules! put_ratings {
         concat!(
             "INSERT INTO cc_csat (tenant_id, ",
             rating_columns!(),
-            ") SELECT ?1, j.value ->> 'id', j.value ->> 'call_id', j.value ->> 'agent_id',
+            ") SELECT $1, j.value ->> 'id', j.value ->> 'call_id', j.value ->> 'agent_id',
                  j.value ->> 'queue_id', j.value ->> 'score', j.value ->> 'comment',
                  j.value ->> 'created_at', j.value ->> 'key', j.value ->> 'survey',
                  j.value ->> 'survey_version', j.value ->> 'channel', j.value ->> 'language',
                  j.value ->> 'session_id', j.value ->> 'question', j.value ->> 'revision',
                  j.value ->> 'flags'
-             FROM jsonb_each(?2) AS j WHERE TRUE ON CONFLICT (tenant_id, call_id)"
+             FROM jsonb_each($2) AS j WHERE TRUE ON CONFLICT (tenant_id, call_id)"
         )
     };
 }
 
-/// The five counts of a tally.
-macro_rules! counts {
-    () => {
-        "COUNT(*) FILTER (WHERE score = 1) AS n1, COUNT(*) FILTER (WHERE score = 2) AS n2, \
-         COUNT(*) FILTER (WHERE score = 3) AS n3, COUNT(*) FILTER (WHERE score = 4) AS n4, \
-         COUNT(*) FILTER (WHERE score = 5) AS n5"
-    };
-}
-
-/// A page of ratings, newest first. `?8` is the first instant; `?9` with `?10` is where the page
+/// A page of ratings, newest first. `$8` is the first instant; `$9` with `$10` is where the page
 /// begins, exclusive: a rating's time and id, or the window's end with an id before every other.
 macro_rules! page {
     ($whose:literal) => {
         concat!(
             "SELECT ",
             rating_columns!(),
-            " FROM cc_csat WHERE tenant_id = ?1 AND ",
+            " FROM cc_csat WHERE tenant_id = $1 AND ",
             $whose,
-            " AND (?4 IS NULL OR score = ?4) AND (?5 IS NULL OR survey = ?5)
-              AND (?6 IS NULL OR channel = ?6) AND (?7 IS NULL OR language = ?7)
-              AND created_at >= ?8 AND created_at <= ?9 AND (created_at < ?9 OR id < ?10)
-              ORDER BY created_at DESC, id DESC LIMIT ?11"
+            " AND ($4 IS NULL OR score = $4) AND ($5 IS NULL OR survey = $5)
+              AND ($6 IS NULL OR channel = $6) AND ($7 IS NULL OR language = $7)
+              AND created_at >= $8 AND created_at <= $9 AND (created_at < $9 OR id < $10)
+              ORDER BY created_at DESC, id DESC LIMIT $11"
         )
     };
 }
 
-/// One tally for each range of `?4`, an array of pairs. The counts are one text: a scalar
+/// One tally for each range of `$4`, an array of pairs. The counts are one text: a scalar
 /// subquery reads each range straight from the index, where grouping would sort every row.
 macro_rules! tallies {
     ($whose:literal) => {
@@ -86,230 +64,63 @@ macro_rules! tallies {
             "SELECT (SELECT COUNT(*) FILTER (WHERE score = 1) || ' ' || COUNT(*) FILTER (WHERE score = 2)
               || ' ' || COUNT(*) FILTER (WHERE score = 3) || ' ' || COUNT(*) FILTER (WHERE score = 4)
               || ' ' || COUNT(*) FILTER (WHERE score = 5)
-              FROM cc_csat WHERE tenant_id = ?1 AND ",
+              FROM cc_csat WHERE tenant_id = $1 AND ",
             $whose,
             " AND created_at >= r.value ->> 0 AND created_at < r.value ->> 1) AS counts
-              FROM jsonb_each(?4) AS r ORDER BY r.key"
+              FROM jsonb_each($4) AS r ORDER BY r.key"
         )
     };
 }
 
-/// Ratings counted one by one in each window of `?9`, by the column that `?8` names.
+/// Ratings counted one by one in each window of `$9`, by the column that `$8` names.
 macro_rules! table {
     ($whose:literal) => {
         concat!(
-            "SELECT json_group_array(json_array(name, period, n1, n2, n3, n4, n5)) AS counts FROM (
-             SELECT p.key AS period, CASE ?8 WHEN 'queue' THEN c.queue_id WHEN 'agent' THEN c.agent_id
+            "SELECT json_group_array(json_array(name, period, n1, n2, n3, n4, n5)) AS list FROM (
+             SELECT p.key AS period, CASE $8 WHEN 'queue' THEN c.queue_id WHEN 'agent' THEN c.agent_id
                WHEN 'survey' THEN c.survey WHEN 'channel' THEN c.channel END AS name, ",
             counts!(),
-            " FROM jsonb_each(?9) AS p CROSS JOIN cc_csat AS c WHERE c.tenant_id = ?1 AND ",
+            " FROM jsonb_each($9) AS p CROSS JOIN cc_csat AS c WHERE c.tenant_id = $1 AND ",
             $whose,
             " AND c.created_at >= p.value ->> 0 AND c.created_at < p.value ->> 1
-              AND (?4 IS NULL OR c.score = ?4) AND (?5 IS NULL OR c.survey = ?5)
-              AND (?6 IS NULL OR c.channel = ?6) AND (?7 IS NULL OR c.language = ?7)
+              AND ($4 IS NULL OR c.score = $4) AND ($5 IS NULL OR c.survey = $5)
+              AND ($6 IS NULL OR c.channel = $6) AND ($7 IS NULL OR c.language = $7)
               GROUP BY p.key, name)"
         )
     };
 }
 
-/// The columns of figures.
-macro_rules! figures {
-    () => {
-        "n1, n2, n3, n4, n5, suppressed, offered, started, answered, completed, declined, abandoned, no_input, failed"
-    };
-}
-
-/// Figures that take the place of those that are there.
-macro_rules! figures_excluded {
-    () => {
-        "n1 = excluded.n1, n2 = excluded.n2, n3 = excluded.n3, n4 = excluded.n4, n5 = excluded.n5,
-         suppressed = excluded.suppressed, offered = excluded.offered, started = excluded.started,
-         answered = excluded.answered, completed = excluded.completed, declined = excluded.declined,
-         abandoned = excluded.abandoned, no_input = excluded.no_input, failed = excluded.failed"
-    };
-}
-
-/// The sums of figures, nought of nothing.
-macro_rules! figures_summed {
-    ($of:literal) => {
-        concat!(
-            "IFNULL(SUM(",
-            $of,
-            "n1), 0), IFNULL(SUM(",
-            $of,
-            "n2), 0), IFNULL(SUM(",
-            $of,
-            "n3), 0),
-             IFNULL(SUM(",
-            $of,
-            "n4), 0), IFNULL(SUM(",
-            $of,
-            "n5), 0),
-             IFNULL(SUM(",
-            $of,
-            "suppressed), 0), IFNULL(SUM(",
-            $of,
-            "offered), 0),
-             IFNULL(SUM(",
-            $of,
-            "started), 0), IFNULL(SUM(",
-            $of,
-            "answered), 0),
-             IFNULL(SUM(",
-            $of,
-            "completed), 0), IFNULL(SUM(",
-            $of,
-            "declined), 0),
-             IFNULL(SUM(",
-            $of,
-            "abandoned), 0), IFNULL(SUM(",
-            $of,
-            "no_input), 0),
-             IFNULL(SUM(",
-            $of,
-            "failed), 0)"
-        )
-    };
-}
-
-/// The counts of the scores of rows of `cc_csat`.
-macro_rules! scores {
-    ($of:literal, $between:literal) => {
-        concat!(
-            "COUNT(*) FILTER (WHERE ",
-            $of,
-            "score = 1)",
-            $between,
-            "COUNT(*) FILTER (WHERE ",
-            $of,
-            "score = 2)",
-            $between,
-            "COUNT(*) FILTER (WHERE ",
-            $of,
-            "score = 3)",
-            $between,
-            "COUNT(*) FILTER (WHERE ",
-            $of,
-            "score = 4)",
-            $between,
-            "COUNT(*) FILTER (WHERE ",
-            $of,
-            "score = 5)"
-        )
-    };
-}
-
-/// The counts of a funnel, of rows of `cc_csat_offers`, in the order of the columns.
-macro_rules! states {
-    ($of:literal, $between:literal) => {
-        concat!(
-            "COUNT(*) FILTER (WHERE ",
-            $of,
-            "state = 'suppressed')",
-            $between,
-            "COUNT(*) FILTER (WHERE ",
-            $of,
-            "state <> 'suppressed')",
-            $between,
-            "COUNT(*) FILTER (WHERE ",
-            $of,
-            "started_at IS NOT NULL)",
-            $between,
-            "COUNT(*) FILTER (WHERE ",
-            $of,
-            "answered_at IS NOT NULL)",
-            $between,
-            "COUNT(*) FILTER (WHERE ",
-            $of,
-            "state = 'completed')",
-            $between,
-            "COUNT(*) FILTER (WHERE ",
-            $of,
-            "state = 'declined')",
-            $between,
-            "COUNT(*) FILTER (WHERE ",
-            $of,
-            "state = 'abandoned')",
-            $between,
-            "COUNT(*) FILTER (WHERE ",
-            $of,
-            "state = 'no_input')",
-            $between,
-            "COUNT(*) FILTER (WHERE ",
-            $of,
-            "state = 'failed')"
-        )
-    };
-}
-
-/// The queues of a table that begins with them, by seeking each behind the one before.
-macro_rules! each_queue {
-    ($name:literal, $table:literal) => {
-        concat!(
-            $name,
-            "(queue_id) AS (SELECT MIN(queue_id) FROM ",
-            $table,
-            " WHERE tenant_id = ?1
-             UNION ALL SELECT (SELECT MIN(queue_id) FROM ",
-            $table,
-            " WHERE tenant_id = ?1
-             AND queue_id > ",
-            $name,
-            ".queue_id) FROM ",
-            $name,
-            " WHERE ",
-            $name,
-            ".queue_id IS NOT NULL)"
-        )
-    };
-}
-
-/// What is kept, summed by the groups of `?2`: queue, first and last bucket, group.
+/// What is kept, summed by the groups of `$2`: queue, first and last bucket, group.
 macro_rules! sum_of {
     ($table:literal, $bucket:literal) => {
         concat!(
             "SELECT json_group_array(json_array(place, json_array(n1, n2, n3, n4, n5),
                json_array(suppressed, offered, started, answered, completed, declined, abandoned, no_input, failed)))
-             AS counts FROM (SELECT p.value ->> 3 AS place, SUM(n1) AS n1, SUM(n2) AS n2, SUM(n3) AS n3,
+             AS list FROM (SELECT p.value ->> 3 AS place, SUM(n1) AS n1, SUM(n2) AS n2, SUM(n3) AS n3,
                SUM(n4) AS n4, SUM(n5) AS n5, SUM(suppressed) AS suppressed, SUM(offered) AS offered,
                SUM(started) AS started, SUM(answered) AS answered, SUM(completed) AS completed,
                SUM(declined) AS declined, SUM(abandoned) AS abandoned, SUM(no_input) AS no_input,
                SUM(failed) AS failed
-             FROM jsonb_each(?2) AS p CROSS JOIN ", $table, " AS k
-             WHERE k.tenant_id = ?1 AND k.queue_id = p.value ->> 0
+             FROM jsonb_each($2) AS p CROSS JOIN ", $table, " AS k
+             WHERE k.tenant_id = $1 AND k.queue_id = p.value ->> 0
              AND k.", $bucket, " >= p.value ->> 1 AND k.", $bucket, " <= p.value ->> 2 GROUP BY 1)"
         )
     };
 }
 
 statements! {
-    RATING = concat!("SELECT ", rating_columns!(), " FROM cc_csat WHERE tenant_id = ?1 AND call_id = ?2");
-    DELETED = "SELECT 1 FROM cc_csat_log WHERE tenant_id = ?1 AND call_id = ?2 AND op = 'deleted' LIMIT 1";
-    OFFER = "SELECT * FROM cc_csat_offers WHERE tenant_id = ?1 AND call_id = ?2";
-    QUALITY = "SELECT * FROM cc_csat_quality WHERE tenant_id = ?1 AND call_id = ?2";
-    OPEN_OFFERS = "SELECT * FROM cc_csat_offers
-        WHERE tenant_id = ?1 AND ended_at IS NULL AND state <> 'suppressed'
-        AND offered_at >= ?2 AND (offered_at > ?2 OR call_id > ?3)
-        ORDER BY offered_at, call_id LIMIT ?4";
-    ANSWERS = "SELECT * FROM cc_csat_answers WHERE tenant_id = ?1 AND call_id = ?2 ORDER BY question";
-
-    PAGE_OF_AGENT = page!("agent_id = ?2 AND (?3 IS NULL OR queue_id IN (SELECT value FROM jsonb_each(?3)))");
-    PAGE_OF_QUEUE = page!("queue_id = ?3");
+    PAGE_OF_AGENT = page!("agent_id = $2 AND ($3 IS NULL OR queue_id IN (SELECT value FROM jsonb_each($3)))");
+    PAGE_OF_QUEUE = page!("queue_id = $3");
     PAGE_OF_ALL = page!("TRUE");
 
     TALLIES_OF_TENANT = tallies!("TRUE");
-    TALLIES_OF_AGENT = tallies!("agent_id = ?2");
-    TALLIES_OF_QUEUE = tallies!("queue_id = ?3");
+    TALLIES_OF_AGENT = tallies!("agent_id = $2");
+    TALLIES_OF_QUEUE = tallies!("queue_id = $3");
     /// COALESCE keeps the plan away from the queues' index: an agent has fewer ratings than a queue.
     TALLIES_OF_AGENT_IN =
-        tallies!("agent_id = ?2 AND COALESCE(queue_id, '') IN (SELECT value FROM jsonb_each(?3))");
-    QUEUE_AGENTS = concat!(
-        "SELECT agent_id, ", counts!(), " FROM cc_csat
-         WHERE tenant_id = ?1 AND queue_id = ?2 AND created_at >= ?3 AND created_at < ?4
-         AND agent_id IS NOT NULL GROUP BY agent_id"
-    );
+        tallies!("agent_id = $2 AND COALESCE(queue_id, '') IN (SELECT value FROM jsonb_each($3))");
 
-    /// All that is known of the calls of `?2`, and the answers of those of `?3`, as one row of JSON arrays: a
+    /// All that is known of the calls of `$2`, and the answers of those of `$3`, as one row of JSON arrays: a
     /// row by itself costs a hand-over between threads. No row: there is no such tenant.
     KNOWN = concat!(
         "SELECT time_zone,
@@ -317,20 +128,20 @@ statements! {
         row_json!(id, call_id, agent_id, queue_id, score, comment, created_at, key, survey, survey_version,
             channel, language, session_id, question, revision, flags),
         ") FROM cc_csat
-          WHERE tenant_id = ?1 AND call_id IN (SELECT value FROM jsonb_each(?2))) AS ratings,
+          WHERE tenant_id = $1 AND call_id IN (SELECT value FROM jsonb_each($2))) AS ratings,
          (SELECT json_group_array(call_id) FROM cc_csat_log
-          WHERE tenant_id = ?1 AND op = 'deleted'
-          AND call_id IN (SELECT value FROM jsonb_each(?2))) AS erased,
+          WHERE tenant_id = $1 AND op = 'deleted'
+          AND call_id IN (SELECT value FROM jsonb_each($2))) AS erased,
          (SELECT json_group_array(",
         row_json!(call_id, session_id, agent_id, queue_id, survey, survey_version, channel, language, state,
             reason, offered_at, started_at, answered_at, ended_at),
         ") FROM cc_csat_offers
-          WHERE tenant_id = ?1 AND call_id IN (SELECT value FROM jsonb_each(?2))) AS offers,
+          WHERE tenant_id = $1 AND call_id IN (SELECT value FROM jsonb_each($2))) AS offers,
          (SELECT json_group_array(",
         row_json!(call_id, question, session_id, key, score, value, main, answered_at),
         ") FROM cc_csat_answers
-          WHERE tenant_id = ?1 AND call_id IN (SELECT value FROM jsonb_each(?3))) AS answers
-         FROM cc_tenants WHERE tenant_id = ?1"
+          WHERE tenant_id = $1 AND call_id IN (SELECT value FROM jsonb_each($3))) AS answers
+         FROM cc_tenants WHERE tenant_id = $1"
     );
 
     INSERT_RATINGS = concat!(put_ratings!(), " DO NOTHING");
@@ -345,27 +156,27 @@ statements! {
           WHERE cc_csat.revision < excluded.revision"
     );
     DELETE_RATINGS = "DELETE FROM cc_csat
-        WHERE tenant_id = ?1 AND call_id IN (SELECT value FROM jsonb_each(?2))";
+        WHERE tenant_id = $1 AND call_id IN (SELECT value FROM jsonb_each($2))";
     PUT_ANSWERS = "INSERT INTO cc_csat_answers
         (tenant_id, call_id, question, session_id, key, score, value, main, answered_at)
-        SELECT ?1, j.value ->> 'call_id', j.value ->> 'question', j.value ->> 'session_id',
+        SELECT $1, j.value ->> 'call_id', j.value ->> 'question', j.value ->> 'session_id',
             j.value ->> 'key', j.value ->> 'score', j.value ->> 'value', j.value ->> 'main',
             j.value ->> 'answered_at'
-        FROM jsonb_each(?2) AS j WHERE TRUE
+        FROM jsonb_each($2) AS j WHERE TRUE
         ON CONFLICT (tenant_id, call_id, question) DO UPDATE SET
             key = excluded.key, score = excluded.score, value = excluded.value,
             main = excluded.main, answered_at = excluded.answered_at";
     DELETE_ANSWERS = "DELETE FROM cc_csat_answers
-        WHERE tenant_id = ?1 AND call_id IN (SELECT value FROM jsonb_each(?2))";
+        WHERE tenant_id = $1 AND call_id IN (SELECT value FROM jsonb_each($2))";
     PUT_OFFERS = "INSERT INTO cc_csat_offers
         (tenant_id, call_id, session_id, agent_id, queue_id, survey, survey_version, channel,
          language, state, reason, offered_at, started_at, answered_at, ended_at)
-        SELECT ?1, j.value ->> 'call_id', j.value ->> 'session_id', j.value ->> 'agent_id',
+        SELECT $1, j.value ->> 'call_id', j.value ->> 'session_id', j.value ->> 'agent_id',
             j.value ->> 'queue_id', j.value ->> 'survey', j.value ->> 'survey_version',
             j.value ->> 'channel', j.value ->> 'language', j.value ->> 'state',
             j.value ->> 'reason', j.value ->> 'offered_at', j.value ->> 'started_at',
             j.value ->> 'answered_at', j.value ->> 'ended_at'
-        FROM jsonb_each(?2) AS j WHERE TRUE
+        FROM jsonb_each($2) AS j WHERE TRUE
         ON CONFLICT (tenant_id, call_id) DO UPDATE SET
             session_id = excluded.session_id, agent_id = excluded.agent_id,
             queue_id = excluded.queue_id, survey = excluded.survey,
@@ -377,14 +188,14 @@ statements! {
         (tenant_id, call_id, session_id, packets_expected, packets_received, packets_lost, packets_late, packets_duplicate,
          jitter_mean_us, jitter_max_us, peer_packets_lost, peer_jitter_us, round_trip_us,
          mos_hundredths)
-        SELECT ?1, j.value ->> 'call_id', j.value ->> 'session_id',
+        SELECT $1, j.value ->> 'call_id', j.value ->> 'session_id',
             j.value ->> 'packets_expected', j.value ->> 'packets_received',
             j.value ->> 'packets_lost', j.value ->> 'packets_late',
             j.value ->> 'packets_duplicate', j.value ->> 'jitter_mean_us',
             j.value ->> 'jitter_max_us', j.value ->> 'peer_packets_lost',
             j.value ->> 'peer_jitter_us', j.value ->> 'round_trip_us',
             j.value ->> 'mos_hundredths'
-        FROM jsonb_each(?2) AS j WHERE TRUE
+        FROM jsonb_each($2) AS j WHERE TRUE
         ON CONFLICT (tenant_id, call_id) DO UPDATE SET
             session_id = excluded.session_id,
             packets_expected = excluded.packets_expected,
@@ -398,283 +209,111 @@ statements! {
     INSERT_LOG = "INSERT INTO cc_csat_log
         (tenant_id, log_id, call_id, op, revision, arrived_at, rated_at, agent_id, queue_id,
          survey, old_score, new_score, actor, reason)
-        SELECT ?1, j.value ->> 'log_id', j.value ->> 'call_id', j.value ->> 'op',
+        SELECT $1, j.value ->> 'log_id', j.value ->> 'call_id', j.value ->> 'op',
             j.value ->> 'revision', j.value ->> 'arrived_at', j.value ->> 'rated_at',
             j.value ->> 'agent_id', j.value ->> 'queue_id', j.value ->> 'survey',
             j.value ->> 'old_score', j.value ->> 'new_score', j.value ->> 'actor',
             j.value ->> 'reason'
-        FROM jsonb_each(?2) AS j";
+        FROM jsonb_each($2) AS j";
     INSERT_MARKS = "INSERT INTO cc_csat_mark (tenant_id, queue_id, local_day, mark_id)
-        SELECT ?1, j.value ->> 0, j.value ->> 1, j.value ->> 2 FROM jsonb_each(?2) AS j";
-    /// Queues of which anything is kept or marked, `""` for none: each found behind the one before.
-    QUEUES_OF_TENANT = concat!(
-        "WITH RECURSIVE ",
-        each_queue!("kept", "cc_csat_queue_day"), ", ", each_queue!("marked", "cc_csat_mark"),
-        " SELECT queue_id FROM kept WHERE queue_id IS NOT NULL
-          UNION SELECT queue_id FROM marked WHERE queue_id IS NOT NULL"
-    );
-    /// The queues of ratings and offers themselves, and none.
-    QUEUES_OF_RATINGS = concat!(
-        "WITH RECURSIVE ",
-        each_queue!("rated", "cc_csat"), ", ", each_queue!("offered", "cc_csat_offers"),
-        " SELECT '' AS queue_id UNION SELECT queue_id FROM rated WHERE queue_id IS NOT NULL
-          UNION SELECT queue_id FROM offered WHERE queue_id IS NOT NULL"
-    );
-    /// What of these queues (`?2`) must not be believed between two days, and which months are kept.
-    MARKED = "SELECT json_group_array(json_array(queue_id, local_day)) AS days FROM (
-        SELECT DISTINCT queue_id, local_day FROM cc_csat_mark WHERE tenant_id = ?1
-        AND queue_id IN (SELECT value FROM jsonb_each(?2)) AND local_day >= ?3 AND local_day <= ?4)";
-    MONTHS_KEPT = "SELECT json_group_array(json_array(queue_id, local_month)) AS months FROM cc_csat_month
-        WHERE tenant_id = ?1 AND queue_id IN (SELECT value FROM jsonb_each(?2))
-        AND local_month >= ?3 AND local_month <= ?4 AND stale = 0";
+        SELECT $1, j.value ->> 0, j.value ->> 1, j.value ->> 2 FROM jsonb_each($2) AS j";
+    /// What of these queues (`$2`) must not be believed between two days, and which months are kept.
+    MARKED = "SELECT json_group_array(json_array(queue_id, local_day)) AS list FROM (
+        SELECT DISTINCT queue_id, local_day FROM cc_csat_mark WHERE tenant_id = $1
+        AND queue_id IN (SELECT value FROM jsonb_each($2)) AND local_day >= $3 AND local_day <= $4)";
+    MONTHS_KEPT = "SELECT json_group_array(json_array(queue_id, local_month)) AS list FROM cc_csat_month
+        WHERE tenant_id = $1 AND queue_id IN (SELECT value FROM jsonb_each($2))
+        AND local_month >= $3 AND local_month <= $4 AND stale = 0";
     SUM_OF_MONTHS = sum_of!("cc_csat_month", "local_month");
     SUM_OF_DAYS = sum_of!("cc_csat_queue_day", "local_day");
-    /// Counts of ratings and offers in each range of `?2`: queue (null for none), first instant, first behind.
+    /// Counts of ratings and offers in each range of `$2`: queue (null for none), first instant, first behind.
     RAW_FIGURES = concat!(
         "SELECT json_group_array(json_array(p.key, (SELECT json_array(", scores!("", ","), ") FROM cc_csat
-           WHERE tenant_id = ?1 AND queue_id IS p.value ->> 0
+           WHERE tenant_id = $1 AND queue_id IS p.value ->> 0
            AND created_at >= p.value ->> 1 AND created_at < p.value ->> 2),
           (SELECT json_array(", states!("", ","), ") FROM cc_csat_offers
-           WHERE tenant_id = ?1 AND queue_id IS p.value ->> 0
-           AND offered_at >= p.value ->> 1 AND offered_at < p.value ->> 2))) AS counts
-         FROM jsonb_each(?2) AS p"
+           WHERE tenant_id = $1 AND queue_id IS p.value ->> 0
+           AND offered_at >= p.value ->> 1 AND offered_at < p.value ->> 2))) AS list
+         FROM jsonb_each($2) AS p"
     );
-    AGENTS_OF_MONTHS = "SELECT json_group_array(json_array(queue_id, agent_id, n1, n2, n3, n4, n5)) AS counts FROM (
+    AGENTS_OF_MONTHS = "SELECT json_group_array(json_array(queue_id, agent_id, n1, n2, n3, n4, n5)) AS list FROM (
         SELECT a.queue_id, a.agent_id, SUM(n1) AS n1, SUM(n2) AS n2, SUM(n3) AS n3, SUM(n4) AS n4, SUM(n5) AS n5
-        FROM jsonb_each(?2) AS p CROSS JOIN cc_csat_agent_month AS a
-        WHERE a.tenant_id = ?1 AND a.queue_id = p.value ->> 0
+        FROM jsonb_each($2) AS p CROSS JOIN cc_csat_agent_month AS a
+        WHERE a.tenant_id = $1 AND a.queue_id = p.value ->> 0
         AND a.local_month >= p.value ->> 1 AND a.local_month <= p.value ->> 2 GROUP BY 1, 2)";
     AGENTS_OF_RATINGS = concat!(
-        "SELECT json_group_array(json_array(queue_id, agent_id, n1, n2, n3, n4, n5)) AS counts FROM (
+        "SELECT json_group_array(json_array(queue_id, agent_id, n1, n2, n3, n4, n5)) AS list FROM (
          SELECT COALESCE(c.queue_id, '') AS queue_id, c.agent_id, ", counts!(), "
-         FROM jsonb_each(?2) AS p CROSS JOIN cc_csat AS c WHERE c.tenant_id = ?1 AND c.queue_id IS p.value ->> 0
+         FROM jsonb_each($2) AS p CROSS JOIN cc_csat AS c WHERE c.tenant_id = $1 AND c.queue_id IS p.value ->> 0
          AND c.created_at >= p.value ->> 1 AND c.created_at < p.value ->> 2 AND c.agent_id IS NOT NULL
          GROUP BY c.queue_id, c.agent_id)"
     );
 
-    SPAN = "SELECT MIN(at) AS first, MAX(at) AS last FROM (
-        SELECT created_at AS at FROM cc_csat WHERE tenant_id = ?1
-        UNION ALL SELECT offered_at FROM cc_csat_offers WHERE tenant_id = ?1)";
-
     TABLE_OF_AGENT =
-        table!("c.agent_id = ?2 AND (?3 IS NULL OR c.queue_id IN (SELECT value FROM jsonb_each(?3)))");
-    TABLE_OF_QUEUES = table!("c.queue_id IN (SELECT value FROM jsonb_each(?3))");
+        table!("c.agent_id = $2 AND ($3 IS NULL OR c.queue_id IN (SELECT value FROM jsonb_each($3)))");
+    TABLE_OF_QUEUES = table!("c.queue_id IN (SELECT value FROM jsonb_each($3))");
     TABLE_OF_ALL = table!("TRUE");
 
-    /// Some of what is marked, and some months that are over and stale.
-    DAYS_TO_COUNT = "SELECT queue_id, local_day AS day FROM cc_csat_mark WHERE tenant_id = ?1
-        GROUP BY queue_id, local_day LIMIT ?2";
-    MONTHS_TO_COUNT = "SELECT queue_id, local_month AS day FROM cc_csat_month
-        WHERE tenant_id = ?1 AND stale = 1 AND local_month < ?2 ORDER BY local_month, queue_id LIMIT ?3";
-    DELETE_MARKS = "DELETE FROM cc_csat_mark WHERE tenant_id = ?1
-        AND (queue_id, local_day) IN (SELECT value ->> 0, value ->> 1 FROM jsonb_each(?2))";
-    /// Days counted anew: `?2` holds queue, day, its first instant and the first behind.
+    DELETE_MARKS = "DELETE FROM cc_csat_mark WHERE tenant_id = $1
+        AND (queue_id, local_day) IN (SELECT value ->> 0, value ->> 1 FROM jsonb_each($2))";
+    /// Days counted anew: `$2` holds queue, day, its first instant and the first behind.
     COUNT_DAYS = concat!(
         "INSERT INTO cc_csat_queue_day (tenant_id, queue_id, local_day, ", figures!(), ")
-         SELECT ?1, p.value ->> 0, p.value ->> 1,
+         SELECT $1, p.value ->> 0, p.value ->> 1,
            r.n ->> 0, r.n ->> 1, r.n ->> 2, r.n ->> 3, r.n ->> 4,
            r.o ->> 0, r.o ->> 1, r.o ->> 2, r.o ->> 3, r.o ->> 4, r.o ->> 5, r.o ->> 6, r.o ->> 7, r.o ->> 8
-         FROM jsonb_each(?2) AS p, (SELECT f.key AS place,
+         FROM jsonb_each($2) AS p, (SELECT f.key AS place,
            (SELECT json_array(", scores!("", ","), ") FROM cc_csat
-            WHERE tenant_id = ?1 AND queue_id IS NULLIF(f.value ->> 0, '')
+            WHERE tenant_id = $1 AND queue_id IS NULLIF(f.value ->> 0, '')
             AND created_at >= f.value ->> 2 AND created_at < f.value ->> 3) AS n,
            (SELECT json_array(", states!("", ","), ") FROM cc_csat_offers
-            WHERE tenant_id = ?1 AND queue_id IS NULLIF(f.value ->> 0, '')
+            WHERE tenant_id = $1 AND queue_id IS NULLIF(f.value ->> 0, '')
             AND offered_at >= f.value ->> 2 AND offered_at < f.value ->> 3) AS o
-           FROM jsonb_each(?2) AS f) AS r
+           FROM jsonb_each($2) AS f) AS r
          WHERE r.place = p.key
          ON CONFLICT (tenant_id, queue_id, local_day) DO UPDATE SET ", figures_excluded!()
     );
     /// The months of these days are not what they were.
     STALE_MONTHS = concat!(
         "INSERT INTO cc_csat_month (tenant_id, queue_id, local_month, stale, ", figures!(), ")
-         SELECT DISTINCT ?1, p.value ->> 0, substr(p.value ->> 1, 1, 7), 1,
+         SELECT DISTINCT $1, p.value ->> 0, substr(p.value ->> 1, 1, 7), 1,
            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
-         FROM jsonb_each(?2) AS p WHERE TRUE
+         FROM jsonb_each($2) AS p WHERE TRUE
          ON CONFLICT (tenant_id, queue_id, local_month) DO UPDATE SET stale = 1"
     );
-    /// Months put together anew: `?2` holds queue, month, its first instant and the first behind.
+    /// Months put together anew: `$2` holds queue, month, its first instant and the first behind.
     COUNT_MONTHS = concat!(
         "INSERT INTO cc_csat_month (tenant_id, queue_id, local_month, stale, ", figures!(), ")
-         SELECT ?1, p.value ->> 0, p.value ->> 1, 0, ", figures_summed!("d."), "
-         FROM jsonb_each(?2) AS p LEFT JOIN cc_csat_queue_day AS d ON d.tenant_id = ?1
+         SELECT $1, p.value ->> 0, p.value ->> 1, 0, ", figures_summed!("d."), "
+         FROM jsonb_each($2) AS p LEFT JOIN cc_csat_queue_day AS d ON d.tenant_id = $1
            AND d.queue_id = p.value ->> 0 AND d.local_day >= p.value ->> 1 AND d.local_day < (p.value ->> 1) || '~'
          GROUP BY p.key
          ON CONFLICT (tenant_id, queue_id, local_month) DO UPDATE SET stale = 0, ", figures_excluded!()
     );
-    DELETE_AGENT_MONTHS = "DELETE FROM cc_csat_agent_month WHERE tenant_id = ?1
-        AND (queue_id, local_month) IN (SELECT value ->> 0, value ->> 1 FROM jsonb_each(?2))";
+    DELETE_AGENT_MONTHS = "DELETE FROM cc_csat_agent_month WHERE tenant_id = $1
+        AND (queue_id, local_month) IN (SELECT value ->> 0, value ->> 1 FROM jsonb_each($2))";
     COUNT_AGENT_MONTHS = concat!(
         "INSERT INTO cc_csat_agent_month (tenant_id, queue_id, local_month, agent_id, n1, n2, n3, n4, n5)
-         SELECT ?1, p.value ->> 0, p.value ->> 1, c.agent_id, ", scores!("", ","), "
-         FROM jsonb_each(?2) AS p CROSS JOIN cc_csat AS c
-         WHERE c.tenant_id = ?1 AND c.queue_id IS NULLIF(p.value ->> 0, '')
+         SELECT $1, p.value ->> 0, p.value ->> 1, c.agent_id, ", scores!("", ","), "
+         FROM jsonb_each($2) AS p CROSS JOIN cc_csat AS c
+         WHERE c.tenant_id = $1 AND c.queue_id IS NULLIF(p.value ->> 0, '')
          AND c.created_at >= p.value ->> 2 AND c.created_at < p.value ->> 3 AND c.agent_id IS NOT NULL
          GROUP BY p.key, c.agent_id"
     );
 
     /// Every day of which anything is kept, too.
     MARK_KEPT = "INSERT INTO cc_csat_mark (tenant_id, queue_id, local_day, mark_id)
-        SELECT ?1, queue_id, local_day, 'kept' FROM cc_csat_queue_day WHERE tenant_id = ?1
+        SELECT $1, queue_id, local_day, 'kept' FROM cc_csat_queue_day WHERE tenant_id = $1
         ON CONFLICT (tenant_id, queue_id, local_day, mark_id) DO NOTHING";
     /// Every queue and UTC day with a rating or an offer.
     DAYS_OF_TENANT = "SELECT COALESCE(queue_id, '') AS queue_id, substr(created_at, 1, 10) AS day
-        FROM cc_csat WHERE tenant_id = ?1
+        FROM cc_csat WHERE tenant_id = $1
         UNION SELECT COALESCE(queue_id, ''), substr(offered_at, 1, 10)
-        FROM cc_csat_offers WHERE tenant_id = ?1";
+        FROM cc_csat_offers WHERE tenant_id = $1";
 
-    TENANT = "SELECT * FROM cc_tenants WHERE tenant_id = ?1";
-    TENANTS = "SELECT * FROM cc_tenants ORDER BY tenant_id";
-    INSERT_TENANT = "INSERT INTO cc_tenants (tenant_id, time_zone, week_start, created_at)
-        VALUES (?1, ?2, ?3, ?4) ON CONFLICT (tenant_id) DO NOTHING";
-    UPDATE_TENANT = "UPDATE cc_tenants SET time_zone = ?2, week_start = ?3 WHERE tenant_id = ?1";
-
-    INSERT_KEY = "INSERT INTO cc_keys
-        (tenant_id, key_id, hash, role, agent_id, queues, created_at, expires_at)
-        SELECT tenant_id, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM cc_tenants WHERE tenant_id = ?1";
-    KEYS = "SELECT * FROM cc_keys WHERE tenant_id = ?1 ORDER BY created_at, key_id";
-    KEY_BY_HASH = "SELECT * FROM cc_keys WHERE hash = ?1 LIMIT 1";
-    ANY_KEY = "SELECT 1 FROM cc_keys LIMIT 1";
-    KEY = "SELECT * FROM cc_keys WHERE tenant_id = ?1 AND key_id = ?2";
-    REVOKE_KEY = "UPDATE cc_keys SET revoked_at = ?3
-        WHERE tenant_id = ?1 AND key_id = ?2 AND revoked_at IS NULL";
     KEYS_USED = "UPDATE cc_keys SET last_used_at = j.last_at
         FROM (SELECT value ->> 0 AS tenant_id, value ->> 1 AS key_id, MAX(value ->> 2) AS last_at
-              FROM jsonb_each(?1) GROUP BY 1, 2) AS j
+              FROM jsonb_each($1) GROUP BY 1, 2) AS j
         WHERE cc_keys.tenant_id = j.tenant_id AND cc_keys.key_id = j.key_id
         AND (cc_keys.last_used_at IS NULL OR cc_keys.last_used_at < j.last_at)";
-}
-
-/// The rules that let the data move to many machines later (see the table's migration): every
-/// statement names its tenant, every key begins with it, and nothing hides in the database.
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MIGRATIONS: &str = concat!(
-        include_str!("../../migrations/sqlite/0001_first.sql"),
-        include_str!("../../migrations/sqlite/0002_open_offers.sql"),
-        include_str!("../../migrations/sqlite/0003_quality.sql"),
-        include_str!("../../migrations/sqlite/0004_results.sql")
-    );
-
-    /// The directory: small tables, whole on every machine, that are read to find the tenant.
-    const ACROSS_TENANTS: [&str; 4] = ["TENANTS", "KEY_BY_HASH", "ANY_KEY", "KEYS_USED"];
-
-    #[test]
-    fn every_statement_names_its_tenant() {
-        for (name, statement) in ALL.iter().filter(|(name, _)| !ACROSS_TENANTS.contains(name)) {
-            let words: Vec<&str> = statement.split_whitespace().collect();
-            let statement = words.join(" ");
-            // Each SELECT, UPDATE and DELETE on one of our tables has a WHERE that begins with it.
-            for table in ["FROM cc_", "UPDATE cc_"] {
-                for (start, _) in
-                    statement.match_indices(table).filter(|(at, _)| !statement[..*at].ends_with("DO "))
-                {
-                    let behind = &statement[start..];
-                    let clause = behind.find(" WHERE ").map(|at| &behind[at..]).unwrap_or_default();
-                    assert!(clause.starts_with(" WHERE tenant_id = ?1"), "{name}: {behind}");
-                }
-            }
-            if let Some(columns) = statement.strip_prefix("INSERT INTO ") {
-                let (table, columns) = columns.split_once(" (").unwrap();
-                assert!(table.starts_with("cc_") && columns.starts_with("tenant_id, "), "{name}: {columns}");
-                let values = columns.split_once(") ").unwrap().1;
-                let first = ["SELECT ?1, ", "SELECT DISTINCT ?1, ", "VALUES (?1, ", "SELECT tenant_id, "];
-                assert!(first.iter().any(|first| values.starts_with(first)), "{name}: {values}");
-            }
-            assert!(statement.contains("?1"), "{name}");
-        }
-        for name in ACROSS_TENANTS {
-            let (_, statement) = ALL.iter().find(|(other, _)| *other == name).unwrap();
-            assert!(!statement.contains("cc_csat"), "{name}");
-        }
-    }
-
-    #[test]
-    fn conflicts_are_settled_by_a_key_that_begins_with_the_tenant() {
-        for (name, statement) in ALL {
-            for (start, _) in statement.match_indices("ON CONFLICT") {
-                assert!(statement[start..].starts_with("ON CONFLICT (tenant_id"), "{name}");
-            }
-            assert!(!statement.contains("INSERT OR"), "{name}: only SQLite knows it");
-        }
-    }
-
-    #[test]
-    fn every_key_and_index_begins_with_the_tenant() {
-        let all = MIGRATIONS.split_whitespace().collect::<Vec<_>>().join(" ");
-        let mut keys = 0;
-        for start in ["PRIMARY KEY (", "UNIQUE ("] {
-            for (at, _) in all.match_indices(start) {
-                let columns = &all[at + start.len()..];
-                assert!(columns.starts_with("tenant_id,"), "{}", &columns[..40]);
-                keys += 1;
-            }
-        }
-        for (at, _) in all.match_indices("CREATE INDEX ") {
-            let index = &all[at..];
-            let is_directory = index.starts_with("CREATE INDEX cc_keys_by_hash");
-            assert!(
-                is_directory || index.split_once('(').unwrap().1.starts_with("tenant_id,"),
-                "{}",
-                &index[..60]
-            );
-            keys += 1;
-        }
-        assert_eq!(keys, 18);
-        assert_eq!(all.matches("CREATE TABLE cc_").count(), all.matches("tenant_id TEXT NOT NULL").count());
-        assert_eq!(all.matches("CREATE TABLE").count(), all.matches(") STRICT").count());
-    }
-
-    #[test]
-    fn nothing_hides_in_the_database_and_it_is_not_asked_the_time() {
-        let statements = ALL.iter().map(|(_, statement)| *statement).chain([MIGRATIONS]);
-        for text in statements.map(|statement| statement.to_ascii_uppercase()) {
-            for word in [
-                "CREATE TRIGGER",
-                "AUTOINCREMENT",
-                "CREATE UNIQUE",
-                "REFERENCES",
-                "CREATE VIEW",
-                "GENERATED",
-                "DATETIME(",
-                "STRFTIME(",
-                "UNIXEPOCH(",
-                "CURRENT_",
-                "NOW(",
-                "RANDOM",
-                "ROWID ",
-                "LAST_INSERT",
-            ] {
-                let text = text.replace("WITHOUT ROWID", "");
-                assert!(!text.contains(word), "{word} in {text}");
-            }
-        }
-    }
-
-    #[test]
-    fn statements_live_here_and_nowhere_else() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        let mut folders = vec![folder];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else if !["sql.rs", "migrate.rs", "tests.rs"]
-                    .contains(&path.file_name().unwrap().to_str().unwrap())
-                {
-                    let text = std::fs::read_to_string(&path).unwrap();
-                    for start in ["query(", "raw_sql(", "query_scalar(", "query_as("] {
-                        for (at, _) in text.match_indices(start) {
-                            let argument = text[at + start.len()..].trim_start();
-                            let is_named = argument.starts_with("sql::") || argument.starts_with("statement");
-                            assert!(is_named, "{}: {start}{}", path.display(), &argument[..20]);
-                        }
-                    }
-                }
-            }
-        }
-    }
 }

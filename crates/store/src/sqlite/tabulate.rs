@@ -1,18 +1,14 @@
 //! Ratings counted one by one: for questions that no kept figure answers.
 
-use aftercall_core::stats::Tally;
 use aftercall_core::{AgentId, TenantId};
 
 use crate::error::StoreError;
 use crate::rating::RatingFilter;
 use crate::read::{QUEUES_MAX, Window, bounded};
 use crate::results::{Cell, Group, PERIODS_MAX};
-use crate::rows::{self, Damage};
+use crate::rows;
 use crate::sqlite::read::{NEVER, bound};
 use crate::sqlite::{Sqlite, sql};
-
-/// A row: the group's name, the window, the counts of scores.
-type Row = (Option<String>, usize, u64, u64, u64, u64, u64);
 
 impl Sqlite {
     pub(crate) async fn tabulate(
@@ -43,12 +39,7 @@ impl Sqlite {
                 .bind(group.column())
                 .bind(serde_json::to_string(&windows)?);
             let row = query.fetch_one(&self.readers).await?;
-            let cells = rows::list::<Row>(&row, "counts")?.into_iter();
-            let cells = cells.map(|(name, period, n1, n2, n3, n4, n5)| {
-                let tally = Tally::new([n1, n2, n3, n4, n5]).map_err(|_| Damage("score"))?;
-                Ok(Cell { name, period, tally })
-            });
-            Ok(cells.collect::<Result<_, Damage>>()?)
+            Ok(rows::cells(&row)?)
         };
         self.told(cells.await)
     }

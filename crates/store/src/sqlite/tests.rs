@@ -105,7 +105,7 @@ async fn a_full_disk_is_told_nothing_of_the_batch_is_kept_and_space_is_all_it_ne
         }
     }
     let (error, refused) = full.expect("120 pages of 4 KiB cannot hold 1,000 ratings of 2 kB");
-    assert_eq!(error, StoreError::Full { path: home.path() });
+    assert_eq!(error, StoreError::Full { place: Place::File(home.path()) });
     assert_eq!(error.next_move(), NextMove::MakeSpace);
     assert!(!kept.is_empty());
     // Again and again: still told, still nothing half kept.
@@ -158,7 +158,7 @@ async fn a_locked_file_is_told_with_what_to_do_and_writing_goes_on_when_it_is_fr
     let other = Sqlite::open_waiting(&home.path(), wait).await.unwrap();
     let held = other.begin().await.unwrap();
     let refused = store.write(&[rate("c1", "")]).await.unwrap_err();
-    assert_eq!(refused, StoreError::Locked { path: home.path() });
+    assert_eq!(refused, StoreError::Locked { place: Place::File(home.path()) });
     assert_eq!(refused.next_move(), NextMove::Retry);
     assert!(refused.to_string().contains("another program has locked the database; stop it"), "{refused}");
     drop(held);
@@ -172,12 +172,13 @@ async fn a_locked_file_is_told_with_what_to_do_and_writing_goes_on_when_it_is_fr
         .await
         .unwrap();
     let refused = Sqlite::open_waiting(&home.path(), wait).await.unwrap_err();
-    assert_eq!(refused, StoreError::Locked { path: home.path() });
+    assert_eq!(refused, StoreError::Locked { place: Place::File(home.path()) });
 }
 
 /// The plan of a statement, a line a step.
 async fn plan(store: &Sqlite, name: &str) -> String {
-    let (_, statement) = sql::ALL.iter().find(|(other, _)| *other == name).unwrap();
+    let mut all = sql::ALL.iter().chain(crate::sql::ALL);
+    let (_, statement) = all.find(|(other, _)| *other == name).unwrap();
     let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
     let rows = sqlx::raw_sql(explained).fetch_all(&store.readers).await.unwrap();
     rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("\n")

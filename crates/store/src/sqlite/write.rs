@@ -1,7 +1,7 @@
 //! A batch in one transaction: load what is known of its calls, let every write happen to that,
 //! keep what changed. Few statements a tenant, whatever the batch's order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use aftercall_core::{CallId, TenantId};
 use jiff::Timestamp;
@@ -9,13 +9,11 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use crate::error::StoreError;
+use crate::fault::Fault;
 use crate::ids::Ids;
-use crate::ledger::{Bucket, Calls, Changes, Ledger, calls_of, happen};
+use crate::ledger::{self, Bucket, Calls, Changes, Ledger, calls_of, happen};
 use crate::read::bounded;
-use crate::rows::{self, JsonRow};
-use crate::rules::Known;
 use crate::sqlite::encode::{AnswerRow, LogRow, OfferRow, QualityRow, RatingRow};
-use crate::sqlite::fault::Fault;
 use crate::sqlite::{Sqlite, sql};
 use crate::tenant::Zone;
 use crate::write::{BATCH_MAX, Write, Written};
@@ -68,7 +66,8 @@ impl Sqlite {
         let answers = all(&changes.answers, |(call, answer)| AnswerRow::new(call, answer));
         put(connection, sql::PUT_ANSWERS, tenant, &answers).await?;
         put(connection, sql::DELETE_ANSWERS, tenant, &changes.gone_answers).await?;
-        let offers = all(&changes.offers, |offer| OfferRow::new(offer));
+        let offers = changes.new_offers.iter().chain(&changes.changed_offers);
+        let offers: Vec<OfferRow<'_>> = offers.map(|offer| OfferRow::new(offer)).collect();
         put(connection, sql::PUT_OFFERS, tenant, &offers).await?;
         let qualities = all(&changes.qualities, |(call, measured)| QualityRow::new(call, measured));
         put(connection, sql::PUT_QUALITIES, tenant, &qualities).await?;
@@ -103,21 +102,7 @@ async fn known(
     let asked: Vec<&&CallId> = calls.iter().filter(|(_, asked)| **asked).map(|(call, _)| call).collect();
     let query = sqlx::query(sql::KNOWN).bind(tenant.as_str()).bind(json(&all)?).bind(json(&asked)?);
     let Some(row) = query.fetch_optional(connection).await? else { return Ok(None) };
-    let mut known: Calls = calls.keys().map(|call| ((*call).clone(), Known::default())).collect();
-    for of_call in rows::list::<JsonRow>(&row, "ratings")? {
-        known.entry(rows::call(&of_call)?).or_default().rating = Some(rows::rating(&of_call)?);
-    }
-    for call in rows::list::<CallId>(&row, "erased")? {
-        known.entry(call).or_default().erased = true;
-    }
-    for of_call in rows::list::<JsonRow>(&row, "offers")? {
-        known.entry(rows::call(&of_call)?).or_default().offer = Some(rows::offer(&of_call)?);
-    }
-    for of_call in rows::list::<JsonRow>(&row, "answers")? {
-        let answer = rows::answer(&of_call)?;
-        known.entry(rows::call(&of_call)?).or_default().answers.insert(answer.question.clone(), answer);
-    }
-    Ok(Some((rows::zone(&row)?, known)))
+    Ok(Some(ledger::known(&row, calls.keys().copied())?))
 }
 
 /// Marks buckets to be counted anew.
@@ -125,7 +110,7 @@ pub(super) async fn mark(
     connection: &mut SqliteConnection,
     ids: &Ids,
     tenant: &TenantId,
-    buckets: BTreeSet<Bucket<'_>>,
+    buckets: impl IntoIterator<Item = Bucket<'_>>,
     at: Timestamp,
 ) -> Result<(), Fault> {
     let marks: Vec<(&str, String, String)> =

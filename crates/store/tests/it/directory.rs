@@ -8,6 +8,18 @@ use aftercall_store::{
 
 use crate::harness::*;
 
+on_both! {
+    a_fresh_database_has_the_default_tenant_in_utc,
+    a_tenant_is_created_once_and_put_as_often_as_one_likes,
+    every_touched_local_day_is_marked_and_of_a_move_both,
+    a_tenant_that_changes_its_zone_has_every_day_marked_by_both_calendars,
+    keys_of_every_role_come_back_as_they_were_created,
+    a_key_is_its_tenants_alone,
+    a_revoked_or_expired_key_works_no_longer,
+    the_latest_use_of_a_key_is_noted_whatever_the_order,
+    too_many_queues_or_uses_are_refused,
+}
+
 fn tenant_in(id: &str, zone: &str) -> Tenant {
     Tenant { id: id.parse().unwrap(), time_zone: Zone::new(zone).unwrap(), week_start: WeekStart::Monday }
 }
@@ -16,18 +28,14 @@ fn key(tenant: &str, seed: u8, role: Role) -> NewKey {
     NewKey { tenant: tenant.parse().unwrap(), hash: KeyHash([seed; 32]), role, expires_at: None, at: at(0) }
 }
 
-#[tokio::test]
-async fn a_fresh_database_has_the_default_tenant_in_utc() {
-    let home = Home::new();
+async fn a_fresh_database_has_the_default_tenant_in_utc(home: Home) {
     let store = home.open().await;
     assert_eq!(store.tenants().await.unwrap(), [tenant_in("default", "UTC")]);
     assert_eq!(store.tenant(&TenantId::default()).await.unwrap(), Some(tenant_in("default", "UTC")));
     assert_eq!(store.tenant(&"other".parse().unwrap()).await.unwrap(), None);
 }
 
-#[tokio::test]
-async fn a_tenant_is_created_once_and_put_as_often_as_one_likes() {
-    let home = Home::new();
+async fn a_tenant_is_created_once_and_put_as_often_as_one_likes(home: Home) {
     let store = home.open().await;
     let (shanghai, berlin) = (tenant_in("acme", "Asia/Shanghai"), tenant_in("acme", "Europe/Berlin"));
     assert_eq!(store.create_tenant(&shanghai, at(0)).await, Ok(true));
@@ -58,9 +66,7 @@ fn a_zone_that_iana_does_not_know_is_refused_by_name() {
 
 const MARKS: &str = "SELECT DISTINCT queue_id, local_day FROM cc_csat_mark ORDER BY 1, 2";
 
-#[tokio::test]
-async fn every_touched_local_day_is_marked_and_of_a_move_both() {
-    let home = Home::new();
+async fn every_touched_local_day_is_marked_and_of_a_move_both(home: Home) {
     let store = home.open().await;
     store.put_tenant(&tenant_in("default", "America/New_York"), at(0)).await.unwrap();
     // 08:00 UTC is 03:00 in New York; five hours earlier it is still the day before.
@@ -109,16 +115,13 @@ async fn every_touched_local_day_is_marked_and_of_a_move_both() {
     assert_ne!(home.sql("SELECT COUNT(*) FROM cc_csat_mark").await, before);
 }
 
-#[tokio::test]
-async fn a_tenant_that_changes_its_zone_has_every_day_marked_by_both_calendars() {
-    let home = Home::new();
+async fn a_tenant_that_changes_its_zone_has_every_day_marked_by_both_calendars(home: Home) {
     let store = home.open().await;
     store
         .write(&[post("c1 5 queue=q1 rated=-28800", 0), post("c2 5", 0), offered(&session("c3", "s1"), 1)])
         .await
         .unwrap();
-    let mut connection = home.connect().await;
-    sqlx::query("DELETE FROM cc_csat_mark").execute(&mut connection).await.unwrap();
+    home.run("DELETE FROM cc_csat_mark").await;
     store.put_tenant(&tenant_in("default", "Pacific/Kiritimati"), at(2)).await.unwrap();
     // c1 was rated at midnight UTC, 14:00 in Kiritimati: its UTC day reaches into two there.
     assert_eq!(home.sql(MARKS).await, [" 2026-11-22", " 2026-11-23", "q1 2026-11-22", "q1 2026-11-23"]);
@@ -128,9 +131,7 @@ async fn a_tenant_that_changes_its_zone_has_every_day_marked_by_both_calendars()
     assert_eq!(home.sql("SELECT COUNT(*) FROM cc_csat_mark").await, marks);
 }
 
-#[tokio::test]
-async fn keys_of_every_role_come_back_as_they_were_created() {
-    let home = Home::new();
+async fn keys_of_every_role_come_back_as_they_were_created(home: Home) {
     let store = home.open().await;
     assert_eq!(store.any_key().await, Ok(false));
     let roles = [
@@ -157,9 +158,7 @@ async fn keys_of_every_role_come_back_as_they_were_created() {
     assert_eq!(format!("{:?}", KeyHash([7; 32])), "KeyHash(…)");
 }
 
-#[tokio::test]
-async fn a_key_is_its_tenants_alone() {
-    let home = Home::new();
+async fn a_key_is_its_tenants_alone(home: Home) {
     let store = home.open().await;
     assert_eq!(store.create_key(&key("nobody", 1, Role::Admin)).await, Ok(None));
     store.create_tenant(&tenant_in("acme", "UTC"), at(0)).await.unwrap();
@@ -171,9 +170,7 @@ async fn a_key_is_its_tenants_alone() {
     assert_eq!(store.keys(&made.tenant).await, Ok(vec![made]));
 }
 
-#[tokio::test]
-async fn a_revoked_or_expired_key_works_no_longer() {
-    let home = Home::new();
+async fn a_revoked_or_expired_key_works_no_longer(home: Home) {
     let store = home.open().await;
     let new = NewKey { expires_at: Some(at(10)), ..key("default", 1, Role::Viewer) };
     let made = store.create_key(&new).await.unwrap().unwrap();
@@ -185,9 +182,7 @@ async fn a_revoked_or_expired_key_works_no_longer() {
     assert_eq!(store.any_key().await, Ok(true), "a revoked key does not open the keyless door again");
 }
 
-#[tokio::test]
-async fn the_latest_use_of_a_key_is_noted_whatever_the_order() {
-    let home = Home::new();
+async fn the_latest_use_of_a_key_is_noted_whatever_the_order(home: Home) {
     let store = home.open().await;
     let one = store.create_key(&key("default", 1, Role::Admin)).await.unwrap().unwrap().id;
     let two = store.create_key(&key("default", 2, Role::Admin)).await.unwrap().unwrap().id;
@@ -200,9 +195,7 @@ async fn the_latest_use_of_a_key_is_noted_whatever_the_order() {
     assert!(last.contains(&(one, Some(at(9)))) && last.contains(&(two, Some(at(1)))), "{last:?}");
 }
 
-#[tokio::test]
-async fn too_many_queues_or_uses_are_refused() {
-    let home = Home::new();
+async fn too_many_queues_or_uses_are_refused(home: Home) {
     let store = home.open().await;
     let queues = vec!["q".parse().unwrap(); QUEUES_MAX + 1];
     let refused = store.create_key(&key("default", 1, Role::Supervisor(queues))).await;

@@ -6,9 +6,14 @@ use aftercall_store::{BATCH_MAX, Store, StoreError, Write};
 
 use crate::harness::*;
 
-#[tokio::test]
-async fn what_is_acknowledged_is_seen_by_another_connection_at_once() {
-    let home = Home::new();
+on_both! {
+    what_is_acknowledged_is_seen_by_another_connection_at_once,
+    what_a_process_acknowledged_before_it_was_killed_is_all_there,
+    a_batch_is_bounded_and_an_empty_one_is_nothing,
+    a_write_given_up_halfway_leaves_the_store_working_and_nothing_half_kept,
+}
+
+async fn what_is_acknowledged_is_seen_by_another_connection_at_once(home: Home) {
     let store = home.open().await;
     for n in 1..=20 {
         store.write(&[post(&format!("c{n} 5"), n)]).await.unwrap();
@@ -19,9 +24,7 @@ async fn what_is_acknowledged_is_seen_by_another_connection_at_once() {
 /// Set for the child: the database it writes to.
 const CHILD: &str = "AFTERCALL_STORE_TEST_CHILD";
 
-#[tokio::test]
-async fn what_a_process_acknowledged_before_it_was_killed_is_all_there() {
-    let home = Home::new();
+async fn what_a_process_acknowledged_before_it_was_killed_is_all_there(home: Home) {
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "durability::a_child_writes_and_aborts", "--ignored"])
         .env(CHILD, home.url())
@@ -31,7 +34,9 @@ async fn what_a_process_acknowledged_before_it_was_killed_is_all_there() {
     let store = home.open().await;
     assert_eq!(home.sql("SELECT COUNT(*), MIN(score), MAX(score) FROM cc_csat").await, ["700 4 4"]);
     assert_eq!(found(&store, "b6n99").await, "b6n99 4 rated=0 flags=no_call r1");
-    assert_eq!(home.sql("PRAGMA integrity_check").await, ["ok"]);
+    if let Home::Folder(_) = home {
+        assert_eq!(home.sql("PRAGMA integrity_check").await, ["ok"]);
+    }
 }
 
 /// Not a test by itself: the child of the one above.
@@ -47,9 +52,7 @@ async fn a_child_writes_and_aborts() {
     std::process::abort();
 }
 
-#[tokio::test]
-async fn a_batch_is_bounded_and_an_empty_one_is_nothing() {
-    let home = Home::new();
+async fn a_batch_is_bounded_and_an_empty_one_is_nothing(home: Home) {
     let store = home.open().await;
     let writes: Vec<Write> = (0..=BATCH_MAX).map(|n| post(&format!("c{n} 5"), 0)).collect();
     let refused = StoreError::TooMany { what: "writes", given: BATCH_MAX + 1, most: BATCH_MAX };
@@ -60,12 +63,10 @@ async fn a_batch_is_bounded_and_an_empty_one_is_nothing() {
     assert_eq!(home.sql("SELECT COUNT(*) FROM cc_csat").await, [BATCH_MAX.to_string()]);
 }
 
-#[tokio::test]
-async fn a_write_given_up_halfway_leaves_the_store_working_and_nothing_half_kept() {
-    let home = Home::new();
+async fn a_write_given_up_halfway_leaves_the_store_working_and_nothing_half_kept(home: Home) {
     let store = home.open().await;
     for round in 0..50 {
-        let writes: Vec<Write> = (0..20).map(|n| post(&format!("r{round}n{n} 5"), 0)).collect();
+        let writes: Vec<Write> = (0..20).map(|n| post(&format!("r{round:02}n{n} 5"), 0)).collect();
         let (store, polls) = (store.clone(), round);
         let mut writing = Box::pin(async move { store.write(&writes).await });
         // Polled some times, then dropped: wherever that catches it.
@@ -81,7 +82,7 @@ async fn a_write_given_up_halfway_leaves_the_store_working_and_nothing_half_kept
         drop(writing);
     }
     store.write(&[post("last 1", 0)]).await.unwrap();
-    let halves = "SELECT COUNT(*) FROM cc_csat WHERE call_id LIKE 'r%' GROUP BY substr(call_id, 1, instr(call_id, 'n')) HAVING COUNT(*) <> 20";
+    let halves = "SELECT COUNT(*) FROM cc_csat WHERE call_id LIKE 'r%' GROUP BY substr(call_id, 1, 3) HAVING COUNT(*) <> 20";
     assert_eq!(home.sql(halves).await, Vec::<String>::new());
     assert_eq!(found(&store, "last").await, "last 1 rated=0 flags=no_call r1");
 }

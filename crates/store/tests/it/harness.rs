@@ -1,4 +1,4 @@
-//! A store in a folder of its own, and short words for what is written to it.
+//! A store with a database of its own, and short words for what is written to it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,28 +11,95 @@ use aftercall_store::{
     Quality, RatedAt, Rating, Said, Session, SessionId, Started, Store, Write, Written,
 };
 use jiff::{SignedDuration, Timestamp};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{Column, Connection, Row, ValueRef};
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
+use sqlx::{AssertSqlSafe, Column, Connection, Executor, PgConnection, Row, ValueRef};
 
-/// A folder that goes when the test does.
-pub(crate) struct Home(PathBuf);
+use crate::cluster::Database;
+
+/// Which database a test runs on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+/// One story on both databases: each of these runs on each of them. The plain ones are told which; the others get a
+/// home there.
+macro_rules! on_both {
+    (plain $($test:ident),* $(,)?) => {
+        $(mod $test {
+            #[test]
+            fn sqlite() {
+                super::$test(crate::harness::Kind::Sqlite);
+            }
+
+            #[test]
+            fn postgres() {
+                super::$test(crate::harness::Kind::Postgres);
+            }
+        })*
+    };
+    ($($test:ident),* $(,)?) => {
+        $(mod $test {
+            #[tokio::test]
+            async fn sqlite() {
+                super::$test(crate::harness::Home::new()).await;
+            }
+
+            #[tokio::test]
+            async fn postgres() {
+                super::$test(crate::harness::Home::on_postgres().await).await;
+            }
+        })*
+    };
+}
+pub(crate) use on_both;
+
+/// A database that goes when the test does.
+pub(crate) enum Home {
+    /// In a folder of its own.
+    Folder(PathBuf),
+    /// On a server.
+    Server(Database),
+}
 
 impl Home {
+    /// A folder, with no file in it yet.
     pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name =
             format!("aftercall-store-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).unwrap();
-        Self(folder)
+        Self::Folder(folder)
     }
 
+    /// An empty database.
+    pub(crate) async fn on_postgres() -> Self {
+        Self::Server(Database::new().await)
+    }
+
+    pub(crate) async fn on(kind: Kind) -> Self {
+        match kind {
+            Kind::Sqlite => Self::new(),
+            Kind::Postgres => Self::on_postgres().await,
+        }
+    }
+
+    /// Of the file, where it is one.
     pub(crate) fn path(&self) -> PathBuf {
-        self.0.join("aftercall.db")
+        match self {
+            Self::Folder(folder) => folder.join("aftercall.db"),
+            Self::Server(_) => panic!("no file"),
+        }
     }
 
     pub(crate) fn url(&self) -> String {
-        url(&self.path())
+        match self {
+            Self::Folder(_) => url(&self.path()),
+            Self::Server(database) => database.url.clone(),
+        }
     }
 
     pub(crate) async fn open(&self) -> Store {
@@ -50,31 +117,84 @@ impl Home {
         SqliteConnection::connect_with(&options).await.unwrap()
     }
 
+    /// Another connection to the server.
+    pub(crate) async fn connect_postgres(&self) -> PgConnection {
+        PgConnection::connect(&self.url()).await.unwrap()
+    }
+
+    /// Runs plain SQL.
+    pub(crate) async fn run(&self, statement: &'static str) {
+        match self {
+            Self::Folder(_) => drop(self.connect().await.execute(statement).await.unwrap()),
+            Self::Server(_) => drop(self.connect_postgres().await.execute(statement).await.unwrap()),
+        }
+    }
+
     /// What plain SQL finds: a line a row, values with a space between, `-` for NULL.
     pub(crate) async fn sql(&self, statement: &'static str) -> Vec<String> {
-        let mut connection = self.connect().await;
-        let rows = sqlx::query(statement).fetch_all(&mut connection).await.unwrap();
-        let lines = rows.iter().map(|row| {
-            let values = row.columns().iter().map(|column| {
-                let raw = row.try_get_raw(column.ordinal()).unwrap();
-                if raw.is_null() {
-                    return "-".to_owned();
-                }
-                let number = row.try_get::<i64, _>(column.ordinal()).map(|number| number.to_string());
-                number.unwrap_or_else(|_| row.get::<String, _>(column.ordinal()))
-            });
-            values.collect::<Vec<_>>().join(" ")
-        });
-        let lines = lines.collect();
-        connection.close().await.unwrap();
-        lines
+        let rows = self.tool().await.rows(statement.to_owned()).await;
+        let shown = |row: Vec<Option<String>>| {
+            row.into_iter().map(|value| value.unwrap_or("-".to_owned())).collect::<Vec<_>>().join(" ")
+        };
+        rows.into_iter().map(shown).collect()
     }
+
+    /// A connection of any SQL tool.
+    pub(crate) async fn tool(&self) -> Tool {
+        match self {
+            Self::Folder(_) => Tool::Sqlite(self.connect().await),
+            Self::Server(_) => Tool::Postgres(self.connect_postgres().await),
+        }
+    }
+}
+
+/// A connection of any SQL tool.
+pub(crate) enum Tool {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Tool {
+    /// What a statement about a tenant finds; `$1` is the tenant.
+    pub(crate) async fn of_tenant(&mut self, statement: &str, tenant: &TenantId) -> Vec<Vec<Option<String>>> {
+        self.rows(statement.replace("$1", &format!("'{tenant}'"))).await
+    }
+
+    async fn rows(&mut self, statement: String) -> Vec<Vec<Option<String>>> {
+        match self {
+            Self::Sqlite(tool) => {
+                let rows = sqlx::raw_sql(AssertSqlSafe(statement)).fetch_all(tool).await.unwrap();
+                let shown = |row: &SqliteRow, at: usize| {
+                    let number = row.try_get::<i64, _>(at).map(|number| number.to_string());
+                    number.unwrap_or_else(|_| row.get::<String, _>(at))
+                };
+                rows.iter().map(|row| values(row, shown)).collect()
+            }
+            Self::Postgres(tool) => {
+                // Asked in the simple way, it prints every value as `psql` does.
+                let rows = sqlx::raw_sql(AssertSqlSafe(statement)).fetch_all(tool).await.unwrap();
+                let shown =
+                    |row: &PgRow, at: usize| row.try_get_raw(at).unwrap().as_str().unwrap().to_owned();
+                rows.iter().map(|row| values(row, shown)).collect()
+            }
+        }
+    }
+}
+
+fn values<R: Row>(row: &R, shown: impl Fn(&R, usize) -> String) -> Vec<Option<String>>
+where
+    usize: sqlx::ColumnIndex<R>,
+{
+    let value = |at: usize| (!row.try_get_raw(at).unwrap().is_null()).then(|| shown(row, at));
+    row.columns().iter().map(|column| value(column.ordinal())).collect()
 }
 
 impl Drop for Home {
     fn drop(&mut self) {
-        let gone = std::fs::remove_dir_all(&self.0);
-        assert!(gone.is_ok() || std::thread::panicking(), "{gone:?}");
+        if let Self::Folder(folder) = self {
+            let gone = std::fs::remove_dir_all(folder);
+            assert!(gone.is_ok() || std::thread::panicking(), "{gone:?}");
+        }
     }
 }
 

@@ -3,13 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod clerk;
+mod cluster;
 mod directory;
 mod durability;
 mod harness;
 mod migration;
+mod nodes;
 mod opening;
 mod posted;
 mod reads;
+mod refusals;
 mod results;
 mod sessions;
 mod storm;

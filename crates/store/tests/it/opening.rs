@@ -5,6 +5,11 @@ use sqlx::{Connection, Executor};
 
 use crate::harness::*;
 
+on_both! {
+    a_closed_store_says_so,
+    several_programs_may_open_a_fresh_database_at_once,
+}
+
 #[tokio::test]
 async fn folders_and_file_are_made_and_the_file_is_for_its_owner_only() {
     let home = Home::new();
@@ -38,12 +43,27 @@ async fn what_was_written_is_there_when_the_file_is_opened_again_by_any_spelling
 #[tokio::test]
 async fn an_address_that_names_no_file_is_refused_without_repeating_it() {
     let table = [
-        ("", "is not the address of a database; use sqlite://data/aftercall.db"),
-        ("data/aftercall.db", "is not the address of a database; use sqlite://data/aftercall.db"),
-        ("mysql://u:secret@h/d", "is not the address of a database; use sqlite://data/aftercall.db"),
         (
-            "postgres://u:secret@h/d",
-            "this version keeps its data in SQLite only; use sqlite://data/aftercall.db",
+            "",
+            "is not the address of a database; use sqlite://data/aftercall.db or postgres://user:password@host:5432/name",
+        ),
+        (
+            "data/aftercall.db",
+            "is not the address of a database; use sqlite://data/aftercall.db or postgres://user:password@host:5432/name",
+        ),
+        (
+            "mysql://u:secret@h/d",
+            "is not the address of a database; use sqlite://data/aftercall.db or postgres://user:password@host:5432/name",
+        ),
+        ("postgres://", "names no database; use postgres://user:password@host:5432/name"),
+        ("postgres://u:secret@h:5432/", "names no database; use postgres://user:password@host:5432/name"),
+        (
+            "postgres://u:secret@h:x/d",
+            "is not the address of a PostgreSQL database; use postgres://user:password@host:5432/name",
+        ),
+        (
+            "postgresql://u:secret@h/d?sslmode=require&passwort=x",
+            "has the option `passwort`, which is none of sslmode, sslrootcert, sslcert, sslkey, host, port, application_name, options",
         ),
         ("sqlite://", "names no file after sqlite://; use sqlite://data/aftercall.db"),
         ("sqlite::memory:", "a database in memory keeps nothing; use sqlite://data/aftercall.db"),
@@ -133,9 +153,7 @@ async fn a_damaged_file_and_a_row_that_is_none_of_ours_are_told_apart_from_every
     assert!(refused.to_string().contains("restore a backup"), "{refused}");
 }
 
-#[tokio::test]
-async fn a_closed_store_says_so() {
-    let home = Home::new();
+async fn a_closed_store_says_so(home: Home) {
     let store = home.open().await;
     let clone = store.clone();
     store.close().await;
@@ -144,9 +162,7 @@ async fn a_closed_store_says_so() {
     assert_eq!(StoreError::Closed.next_move(), NextMove::GiveUp);
 }
 
-#[tokio::test]
-async fn two_programs_may_open_a_fresh_file_at_once() {
-    let home = Home::new();
+async fn several_programs_may_open_a_fresh_database_at_once(home: Home) {
     let (url, mut tasks) = (home.url(), tokio::task::JoinSet::new());
     for n in 0..8 {
         let url = url.clone();

@@ -8,6 +8,16 @@ use aftercall_store::{
 
 use crate::harness::*;
 
+on_both! {
+    open_offers_are_those_whose_session_may_still_speak_page_after_page,
+    a_list_is_newest_first_and_every_filter_narrows_it,
+    pages_of_any_size_add_up_to_the_whole_list_whatever_is_written_meanwhile,
+    tallies_count_a_subjects_ratings_from_the_first_instant_until_just_before_the_last,
+    a_trend_has_a_tally_for_each_range_in_their_order_the_empty_ones_too,
+    a_queues_agents_come_with_their_tallies_and_ratings_of_nobody_are_left_out,
+    more_than_a_bound_is_refused_with_the_bound,
+}
+
 /// Six ratings: call, second, agent, queue, score, as they stand in [`filled`].
 const RATINGS: [&str; 6] = [
     "c1 5 agent=a1 queue=q1 language=en rated=1",
@@ -25,9 +35,7 @@ async fn filled(home: &Home) -> Store {
     store
 }
 
-#[tokio::test]
-async fn open_offers_are_those_whose_session_may_still_speak_page_after_page() {
-    let home = Home::new();
+async fn open_offers_are_those_whose_session_may_still_speak_page_after_page(home: Home) {
     let store = home.open().await;
     let open = usize::from(PAGE_MAX) + 2;
     let mut writes: Vec<Write> =
@@ -46,9 +54,7 @@ async fn open_offers_are_those_whose_session_may_still_speak_page_after_page() {
     assert_eq!(store.open_offers(&"other".parse().unwrap(), None).await, Ok(vec![]));
 }
 
-#[tokio::test]
-async fn a_list_is_newest_first_and_every_filter_narrows_it() {
-    let home = Home::new();
+async fn a_list_is_newest_first_and_every_filter_narrows_it(home: Home) {
     let store = filled(&home).await;
     let queues = |names: &[&str]| Some(names.iter().map(|name| name.parse().unwrap()).collect());
     let all = RatingFilter::default;
@@ -86,9 +92,7 @@ async fn a_list_is_newest_first_and_every_filter_narrows_it() {
     assert_eq!(other, vec![]);
 }
 
-#[tokio::test]
-async fn pages_of_any_size_add_up_to_the_whole_list_whatever_is_written_meanwhile() {
-    let home = Home::new();
+async fn pages_of_any_size_add_up_to_the_whole_list_whatever_is_written_meanwhile(home: Home) {
     let store = filled(&home).await;
     let filters = [
         RatingFilter::default(),
@@ -117,9 +121,7 @@ async fn pages_of_any_size_add_up_to_the_whole_list_whatever_is_written_meanwhil
     assert_eq!(store.ratings(&tenant(), &filters[0], None, 0).await.unwrap(), vec![]);
 }
 
-#[tokio::test]
-async fn tallies_count_a_subjects_ratings_from_the_first_instant_until_just_before_the_last() {
-    let home = Home::new();
+async fn tallies_count_a_subjects_ratings_from_the_first_instant_until_just_before_the_last(home: Home) {
     let store = filled(&home).await;
     let agent = |name: &str| Subject::Agent(name.parse().unwrap());
     let queue = |name: &str| Subject::Queue(name.parse().unwrap());
@@ -148,9 +150,7 @@ async fn tallies_count_a_subjects_ratings_from_the_first_instant_until_just_befo
     }
 }
 
-#[tokio::test]
-async fn a_trend_has_a_tally_for_each_range_in_their_order_the_empty_ones_too() {
-    let home = Home::new();
+async fn a_trend_has_a_tally_for_each_range_in_their_order_the_empty_ones_too(home: Home) {
     let store = filled(&home).await;
     let ranges = [at(3)..at(6), at(0)..at(1), at(1)..at(2), at(2)..at(2), at(0)..at(60)];
     let tallies = store.tallies(&tenant(), &Subject::Agent("a1".parse().unwrap()), &ranges).await.unwrap();
@@ -159,9 +159,7 @@ async fn a_trend_has_a_tally_for_each_range_in_their_order_the_empty_ones_too() 
     assert_eq!(store.tallies(&tenant(), &Subject::Tenant, &[]).await.unwrap(), vec![]);
 }
 
-#[tokio::test]
-async fn a_queues_agents_come_with_their_tallies_and_ratings_of_nobody_are_left_out() {
-    let home = Home::new();
+async fn a_queues_agents_come_with_their_tallies_and_ratings_of_nobody_are_left_out(home: Home) {
     let store = filled(&home).await;
     let agents = |window| {
         let store = store.clone();
@@ -178,9 +176,7 @@ async fn a_queues_agents_come_with_their_tallies_and_ratings_of_nobody_are_left_
     assert_eq!(agents(window(Some(4), None)).await, []);
 }
 
-#[tokio::test]
-async fn more_than_a_bound_is_refused_with_the_bound() {
-    let home = Home::new();
+async fn more_than_a_bound_is_refused_with_the_bound(home: Home) {
     let store = filled(&home).await;
     let queues = vec!["q1".parse().unwrap(); QUEUES_MAX + 1];
     let too_many = |what, most: usize| StoreError::TooMany { what, given: most + 1, most };

@@ -17,10 +17,17 @@ use jiff::{Span, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::TestRunner;
-use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
 
 use crate::harness::*;
+
+on_both! {
+    what_is_counted_is_read_from_what_is_kept,
+}
+
+on_both! {
+    plain
+    every_read_is_a_recount_whatever_is_written_and_however_far_the_counting_is,
+}
 
 /// Zones of the storm: with a summer time, without, half an hour aside, beyond the date line.
 const ZONES: [&str; 4] = ["UTC", "Europe/Berlin", "Australia/Lord_Howe", "Pacific/Apia"];
@@ -66,7 +73,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// One tenant's storm.
 struct Storm<'a> {
     store: &'a Store,
-    sql: &'a mut SqliteConnection,
+    sql: &'a mut Tool,
     tenant: TenantId,
     zone: Zone,
     second: i64,
@@ -89,8 +96,8 @@ impl Storm<'_> {
                 while !self.store.catch_up(&self.tenant, at(self.second + 40 * DAY)).await.unwrap().is_idle()
                 {
                 }
-                let left = self.sql("SELECT COUNT(*) FROM cc_csat_mark WHERE tenant_id = ?1").await;
-                assert_eq!(left[0].get::<i64, _>(0), 0);
+                let left = self.sql("SELECT COUNT(*) FROM cc_csat_mark WHERE tenant_id = $1").await;
+                assert_eq!(left[0][0].as_deref(), Some("0"));
             }
             told => {
                 let writes = self.writes(told);
@@ -175,31 +182,27 @@ impl Storm<'_> {
         Arc::new(session)
     }
 
-    async fn sql(&mut self, statement: &'static str) -> Vec<sqlx::sqlite::SqliteRow> {
-        sqlx::query(statement).bind(self.tenant.as_str()).fetch_all(&mut *self.sql).await.unwrap()
+    async fn sql(&mut self, statement: &str) -> Vec<Vec<Option<String>>> {
+        self.sql.of_tenant(statement, &self.tenant).await
     }
 
     /// Everything that counts, as it lies in the tables.
     async fn raw(&mut self) -> Raw {
         let ratings =
-            self.sql("SELECT queue_id, agent_id, score, created_at FROM cc_csat WHERE tenant_id = ?1").await;
+            self.sql("SELECT queue_id, agent_id, score, created_at FROM cc_csat WHERE tenant_id = $1").await;
         let offers = self
-            .sql("SELECT queue_id, state, started_at, answered_at, offered_at FROM cc_csat_offers WHERE tenant_id = ?1")
+            .sql("SELECT queue_id, state, started_at, answered_at, offered_at FROM cc_csat_offers WHERE tenant_id = $1")
             .await;
-        let time = |row: &sqlx::sqlite::SqliteRow, column| row.get::<String, _>(column).parse().unwrap();
+        let text = |row: &[Option<String>], at: usize| row[at].clone().unwrap();
+        let time = |row: &[Option<String>], at: usize| text(row, at).parse().unwrap();
         Raw {
-            ratings: ratings.iter().map(|r| (r.get(0), r.get(1), r.get(2), time(r, 3))).collect(),
+            ratings: ratings
+                .iter()
+                .map(|r| (r[0].clone(), r[1].clone(), text(r, 2).parse().unwrap(), time(r, 3)))
+                .collect(),
             offers: offers
                 .iter()
-                .map(|r| {
-                    (
-                        r.get(0),
-                        r.get(1),
-                        r.get::<Option<String>, _>(2).is_some(),
-                        r.get::<Option<String>, _>(3).is_some(),
-                        time(r, 4),
-                    )
-                })
+                .map(|r| (r[0].clone(), text(r, 1), r[2].is_some(), r[3].is_some(), time(r, 4)))
                 .collect(),
         }
     }
@@ -375,12 +378,11 @@ impl Raw {
     }
 }
 
-#[test]
-fn every_read_is_a_recount_whatever_is_written_and_however_far_the_counting_is() {
+fn every_read_is_a_recount_whatever_is_written_and_however_far_the_counting_is(kind: Kind) {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let home = Home::new();
-    let (store, sql) = runtime.block_on(async { (home.open().await, home.connect().await) });
+    let home = runtime.block_on(Home::on(kind));
+    let (store, sql) = runtime.block_on(async { (home.open().await, home.tool().await) });
     let sql = tokio::sync::Mutex::new(sql);
     let mut config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {
@@ -407,9 +409,7 @@ fn every_read_is_a_recount_whatever_is_written_and_however_far_the_counting_is()
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
 }
 
-#[tokio::test]
-async fn what_is_counted_is_read_from_what_is_kept() {
-    let home = Home::new();
+async fn what_is_counted_is_read_from_what_is_kept(home: Home) {
     let store = home.open().await;
     store
         .write(&[post("c1 5 agent=a1 queue=q1 rated=-5184000", 0), post("c2 3 agent=a1 queue=q1", 1)])

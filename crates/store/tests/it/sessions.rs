@@ -5,11 +5,22 @@ use aftercall_store::{Answered, Flag, Said, Write};
 
 use crate::harness::*;
 
+on_both! {
+    a_session_leaves_a_rating_an_answer_and_a_funnel_with_all_its_times,
+    hearing_a_whole_session_twice_changes_nothing,
+    a_call_fills_in_what_the_api_did_not_know_when_both_say_the_same,
+    a_session_may_amend_its_rating_until_it_ends_and_not_after,
+    what_another_session_or_the_api_said_is_never_overwritten_and_the_refusal_is_logged,
+    a_late_or_repeated_event_never_moves_a_funnel_back,
+    a_call_that_came_to_nothing_may_be_offered_once_more_and_one_that_answered_may_not,
+    of_two_sessions_of_a_call_at_once_the_one_that_was_answered_is_the_one_that_counts,
+    answers_beside_the_rating_are_kept_amended_and_repeated_by_themselves,
+    a_calls_figures_are_those_of_the_session_that_has_it_and_come_back_as_they_were,
+}
+
 const ABOUT: &str = "survey=csat-survey version=3 channel=phone language=zh session=s1 question=rating";
 
-#[tokio::test]
-async fn a_session_leaves_a_rating_an_answer_and_a_funnel_with_all_its_times() {
-    let home = Home::new();
+async fn a_session_leaves_a_rating_an_answer_and_a_funnel_with_all_its_times(home: Home) {
     let store = home.open().await;
     let s1 = session("c1", "s1");
     let told = write(
@@ -33,9 +44,7 @@ async fn a_session_leaves_a_rating_an_answer_and_a_funnel_with_all_its_times() {
     assert_eq!((answer.value.expose(), answer.main, answer.answered_at), ("label 5", true, at(7)));
 }
 
-#[tokio::test]
-async fn hearing_a_whole_session_twice_changes_nothing() {
-    let home = Home::new();
+async fn hearing_a_whole_session_twice_changes_nothing(home: Home) {
     let store = home.open().await;
     let s1 = session("c1", "s1");
     let all = [
@@ -58,9 +67,7 @@ async fn hearing_a_whole_session_twice_changes_nothing() {
     );
 }
 
-#[tokio::test]
-async fn a_call_fills_in_what_the_api_did_not_know_when_both_say_the_same() {
-    let home = Home::new();
+async fn a_call_fills_in_what_the_api_did_not_know_when_both_say_the_same(home: Home) {
     let store = home.open().await;
     let s1 = session("c1", "s1");
     let mut flagged = answer(&session("c2", "s2"), 4, 3);
@@ -84,9 +91,7 @@ async fn a_call_fills_in_what_the_api_did_not_know_when_both_say_the_same() {
     assert_eq!(home.sql(flags).await, ["c1 no_call 2", "c2 same_caller 1", "c3 no_call 1"]);
 }
 
-#[tokio::test]
-async fn a_session_may_amend_its_rating_until_it_ends_and_not_after() {
-    let home = Home::new();
+async fn a_session_may_amend_its_rating_until_it_ends_and_not_after(home: Home) {
     let store = home.open().await;
     let s1 = session("c1", "s1");
     let told = write(
@@ -111,9 +116,7 @@ async fn a_session_may_amend_its_rating_until_it_ends_and_not_after() {
     );
 }
 
-#[tokio::test]
-async fn what_another_session_or_the_api_said_is_never_overwritten_and_the_refusal_is_logged() {
-    let home = Home::new();
+async fn what_another_session_or_the_api_said_is_never_overwritten_and_the_refusal_is_logged(home: Home) {
     let store = home.open().await;
     let (s1, s2) = (session("c1", "s1"), session("c1", "s2"));
     let told = write(
@@ -155,9 +158,7 @@ async fn what_another_session_or_the_api_said_is_never_overwritten_and_the_refus
     );
 }
 
-#[tokio::test]
-async fn a_late_or_repeated_event_never_moves_a_funnel_back() {
-    let home = Home::new();
+async fn a_late_or_repeated_event_never_moves_a_funnel_back(home: Home) {
     let store = home.open().await;
     // The events of one session in any order that a PBX may repeat them, and where that leads.
     let table = [
@@ -204,9 +205,7 @@ async fn a_late_or_repeated_event_never_moves_a_funnel_back() {
     }
 }
 
-#[tokio::test]
-async fn a_call_that_came_to_nothing_may_be_offered_once_more_and_one_that_answered_may_not() {
-    let home = Home::new();
+async fn a_call_that_came_to_nothing_may_be_offered_once_more_and_one_that_answered_may_not(home: Home) {
     let store = home.open().await;
     let (s1, s2) = (session("c1", "s1"), session("c1", "s2"));
     // Suppressed, then tried: the try counts, unless it is of the same instant, and a late repeat of
@@ -249,9 +248,7 @@ async fn a_call_that_came_to_nothing_may_be_offered_once_more_and_one_that_answe
     assert_eq!(funnel(&store, "c2").await, "offered - s5 4 - - -");
 }
 
-#[tokio::test]
-async fn of_two_sessions_of_a_call_at_once_the_one_that_was_answered_is_the_one_that_counts() {
-    let home = Home::new();
+async fn of_two_sessions_of_a_call_at_once_the_one_that_was_answered_is_the_one_that_counts(home: Home) {
     let store = home.open().await;
     let (s1, s2) = (session("c1", "s1"), session("c1", "s2"));
     let told = write(
@@ -284,9 +281,7 @@ async fn of_two_sessions_of_a_call_at_once_the_one_that_was_answered_is_the_one_
     assert_eq!(funnel(&store, "c2").await, "completed - s4 0 3 3 4");
 }
 
-#[tokio::test]
-async fn answers_beside_the_rating_are_kept_amended_and_repeated_by_themselves() {
-    let home = Home::new();
+async fn answers_beside_the_rating_are_kept_amended_and_repeated_by_themselves(home: Home) {
     let store = home.open().await;
     let s1 = session("c1", "s1");
     let nps = |number, second| Answered {
@@ -332,9 +327,7 @@ async fn answers_beside_the_rating_are_kept_amended_and_repeated_by_themselves()
     );
 }
 
-#[tokio::test]
-async fn a_calls_figures_are_those_of_the_session_that_has_it_and_come_back_as_they_were() {
-    let home = Home::new();
+async fn a_calls_figures_are_those_of_the_session_that_has_it_and_come_back_as_they_were(home: Home) {
     let store = home.open().await;
     let (s1, s2) = (session("c1", "s1"), session("c1", "s2"));
     let c1 = "c1".parse().unwrap();

@@ -13,11 +13,15 @@ use aftercall_store::{
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::TestRunner;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection, Row};
 
 use crate::clerk::{Clerk, Event};
 use crate::harness::*;
+
+on_both! {
+    plain
+    batches_of_any_size_one_write_at_a_time_and_a_careful_clerk_come_to_the_same,
+    what_sessions_tell_and_what_is_posted_may_be_written_again_and_nothing_changes,
+}
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -26,7 +30,7 @@ enum Step {
     Again(prop::sample::Index),
 }
 
-fn event() -> impl Strategy<Value = Event> {
+pub(crate) fn event() -> impl Strategy<Value = Event> {
     let (call, session, score) = (0..3_u8, 0..2_u8, 1..=5_u8);
     let ending = select(vec![
         OfferState::Completed,
@@ -77,7 +81,7 @@ fn timed(steps: &[Step]) -> Vec<(Event, i64)> {
     all
 }
 
-fn write_of(event: &Event, second: i64, tenant: &TenantId) -> Write {
+pub(crate) fn write_of(event: &Event, second: i64, tenant: &TenantId) -> Write {
     let of = |call: &u8, session: &u8| {
         let session = session_of(*call, *session);
         Arc::new(aftercall_store::Session { tenant: tenant.clone(), ..(*session).clone() })
@@ -141,15 +145,15 @@ fn change<T: std::str::FromStr>(changes: &BTreeMap<&str, Option<&str>>, name: &s
 /// A store shared by the cases of a test, each with tenants of its own.
 struct Ground {
     store: Store,
-    sql: SqliteConnection,
+    sql: Tool,
     _home: Home,
 }
 
 impl Ground {
-    async fn new() -> Self {
-        let home = Home::new();
+    async fn new(kind: Kind) -> Self {
+        let home = Home::on(kind).await;
         let store = home.open().await;
-        let sql = home.connect().await;
+        let sql = home.tool().await;
         Self { store, sql, _home: home }
     }
 
@@ -169,40 +173,40 @@ impl Ground {
     }
 
     async fn lines(&mut self, statement: &'static str, tenant: &TenantId) -> Vec<String> {
-        let rows = sqlx::query(statement).bind(tenant.as_str()).fetch_all(&mut self.sql).await.unwrap();
-        rows.iter().map(|row| row.get(0)).collect()
+        let rows = self.sql.of_tenant(statement, tenant).await;
+        rows.into_iter().map(|mut row| row.remove(0).unwrap()).collect()
     }
 
     /// All that a tenant's tables hold, but for ids made here.
     async fn state(&mut self, tenant: &TenantId) -> Vec<String> {
         let mut all = self
-            .lines("SELECT concat_ws('|', call_id, agent_id, queue_id, score, comment, created_at, key, session_id, question, revision, flags) FROM cc_csat WHERE tenant_id = ?1 ORDER BY call_id", tenant)
+            .lines("SELECT concat_ws('|', call_id, agent_id, queue_id, score, comment, created_at, key, session_id, question, revision, flags) FROM cc_csat WHERE tenant_id = $1 ORDER BY call_id", tenant)
             .await;
         all.extend(
-            self.lines("SELECT concat_ws('|', call_id, question, session_id, score, value, answered_at) FROM cc_csat_answers WHERE tenant_id = ?1 ORDER BY call_id, question", tenant).await,
+            self.lines("SELECT concat_ws('|', call_id, question, session_id, score, value, answered_at) FROM cc_csat_answers WHERE tenant_id = $1 ORDER BY call_id, question", tenant).await,
         );
         all.extend(
-            self.lines("SELECT concat_ws('|', call_id, session_id, state, reason, offered_at, started_at, '/', answered_at, '/', ended_at) FROM cc_csat_offers WHERE tenant_id = ?1 ORDER BY call_id", tenant).await,
+            self.lines("SELECT concat_ws('|', call_id, session_id, state, reason, offered_at, started_at, '/', answered_at, '/', ended_at) FROM cc_csat_offers WHERE tenant_id = $1 ORDER BY call_id", tenant).await,
         );
         all
     }
 
     async fn log(&mut self, tenant: &TenantId) -> Vec<String> {
-        self.lines("SELECT concat(call_id, ' ', op, ' ', revision, ' ', ifnull(old_score, '-'), ' ', ifnull(new_score, '-')) FROM cc_csat_log WHERE tenant_id = ?1 ORDER BY log_id", tenant).await
+        self.lines("SELECT concat(call_id, ' ', op, ' ', revision, ' ', coalesce(CAST(old_score AS TEXT), '-'), ' ', coalesce(CAST(new_score AS TEXT), '-')) FROM cc_csat_log WHERE tenant_id = $1 ORDER BY log_id", tenant).await
     }
 
     /// What a rollup would hold: a line for each count in each bucket, the bucket first.
     async fn figures(&mut self, tenant: &TenantId) -> BTreeSet<String> {
         let lines = self
-            .lines("SELECT concat(ifnull(queue_id, ''), ' ', substr(created_at, 1, 10), ': ', ifnull(agent_id, ''), ' ', score, ' ', COUNT(*)) FROM cc_csat WHERE tenant_id = ?1 GROUP BY queue_id, substr(created_at, 1, 10), agent_id, score
-                UNION ALL SELECT concat(ifnull(queue_id, ''), ' ', substr(offered_at, 1, 10), ': ', state, ' ', COUNT(*)) FROM cc_csat_offers WHERE tenant_id = ?1 GROUP BY queue_id, substr(offered_at, 1, 10), state", tenant)
+            .lines("SELECT concat(coalesce(queue_id, ''), ' ', substr(CAST(created_at AS TEXT), 1, 10), ': ', coalesce(agent_id, ''), ' ', score, ' ', COUNT(*)) FROM cc_csat WHERE tenant_id = $1 GROUP BY queue_id, substr(CAST(created_at AS TEXT), 1, 10), agent_id, score
+                UNION ALL SELECT concat(coalesce(queue_id, ''), ' ', substr(CAST(offered_at AS TEXT), 1, 10), ': ', state, ' ', COUNT(*)) FROM cc_csat_offers WHERE tenant_id = $1 GROUP BY queue_id, substr(CAST(offered_at AS TEXT), 1, 10), state", tenant)
             .await;
         lines.into_iter().collect()
     }
 
     async fn marks(&mut self, tenant: &TenantId) -> Vec<String> {
         self.lines(
-            "SELECT concat(queue_id, ' ', local_day) FROM cc_csat_mark WHERE tenant_id = ?1 ORDER BY mark_id",
+            "SELECT concat(queue_id, ' ', local_day) FROM cc_csat_mark WHERE tenant_id = $1 ORDER BY mark_id",
             tenant,
         )
         .await
@@ -211,11 +215,12 @@ impl Ground {
 
 /// Runs cases in one runtime, as many as PROPTEST_CASES says (else few: each is dozens of commits).
 fn storms(
+    kind: Kind,
     strategy: impl Strategy<Value = (Vec<Step>, Vec<usize>)>,
     case: impl AsyncFn(&mut Ground, Vec<Step>, Vec<usize>),
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let ground = std::cell::RefCell::new(runtime.block_on(Ground::new()));
+    let ground = std::cell::RefCell::new(runtime.block_on(Ground::new(kind)));
     let mut config = ProptestConfig::default();
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = 64;
@@ -225,7 +230,9 @@ fn storms(
         runtime.block_on(case(&mut ground.borrow_mut(), steps, sizes));
         Ok(())
     });
-    runtime.block_on(ground.into_inner().sql.close()).unwrap();
+    let ground = ground.into_inner();
+    runtime.block_on(ground.store.close());
+    drop(ground);
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
 }
 
@@ -234,9 +241,8 @@ fn storm() -> impl Strategy<Value = (Vec<Step>, Vec<usize>)> {
     (prop::collection::vec(step(), 1..40), prop::collection::vec(1..12_usize, 40))
 }
 
-#[test]
-fn batches_of_any_size_one_write_at_a_time_and_a_careful_clerk_come_to_the_same() {
-    storms(storm(), async |ground, steps, sizes| {
+fn batches_of_any_size_one_write_at_a_time_and_a_careful_clerk_come_to_the_same(kind: Kind) {
+    storms(kind, storm(), async |ground, steps, sizes| {
         let events = timed(&steps);
         let mut clerk = Clerk::default();
         let expected: Vec<String> =
@@ -272,9 +278,8 @@ fn batches_of_any_size_one_write_at_a_time_and_a_careful_clerk_come_to_the_same(
     });
 }
 
-#[test]
-fn what_sessions_tell_and_what_is_posted_may_be_written_again_and_nothing_changes() {
-    storms(storm(), async |ground, steps, _| {
+fn what_sessions_tell_and_what_is_posted_may_be_written_again_and_nothing_changes(kind: Kind) {
+    storms(kind, storm(), async |ground, steps, _| {
         let mut events = timed(&steps);
         events.retain(|(event, _)| !matches!(event, Event::Put { .. } | Event::Erased { .. }));
         as_sessions_live(&mut events);

@@ -31,6 +31,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
+use crate::cluster::Database;
 use crate::folder::Folder;
 
 /// When tests take place, unless they say otherwise.
@@ -44,17 +45,49 @@ pub struct Server {
     pub http: Http,
     writer_task: WriterTask,
     // Last, so that it goes last.
-    _folder: Folder,
+    folder: Folder,
+    _database: Option<Database>,
 }
+
+/// One story on both databases: each of these gets a server on each of them.
+macro_rules! on_both {
+    ($($test:ident),* $(,)?) => {
+        $(mod $test {
+            use crate::api::Server;
+
+            #[tokio::test]
+            async fn sqlite() {
+                super::$test(Server::start().await).await;
+            }
+
+            #[tokio::test]
+            async fn postgres() {
+                super::$test(Server::start_on_postgres().await).await;
+            }
+        })*
+    };
+}
+use on_both;
 
 impl Server {
     pub async fn start() -> Self {
         Self::start_with(Config::built_in().http).await
     }
 
+    pub async fn start_on_postgres() -> Self {
+        let database = Database::new().await;
+        let store = Store::open(&database.url).await.unwrap();
+        let server = Self::start_in(Folder::new(), store, Config::built_in().http);
+        Self { _database: Some(database), ..server }
+    }
+
     pub async fn start_with(http: Http) -> Self {
         let folder = Folder::new();
         let store = Store::open(&folder.database()).await.unwrap();
+        Self::start_in(folder, store, http)
+    }
+
+    fn start_in(folder: Folder, store: Store, http: Http) -> Self {
         let clock = Clock::set_to(NOW.parse().unwrap());
         let metrics = Arc::new(Metrics::default());
         let recordings = Recordings::within(folder.path());
@@ -72,13 +105,13 @@ impl Server {
             key_uses,
             unusual: Arc::default(),
         }));
-        Self { router, store, clock, metrics, http, writer_task, _folder: folder }
+        Self { router, store, clock, metrics, http, writer_task, folder, _database: None }
     }
 
     /// Takes no more writes, as a server that is shutting down.
     pub async fn stop_writing(self) -> (Router, Folder) {
         self.writer_task.drain().await;
-        (self.router, self._folder)
+        (self.router, self.folder)
     }
 
     pub async fn tenant(&self, name: &str, zone: &str) {

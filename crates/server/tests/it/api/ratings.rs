@@ -8,7 +8,22 @@ use aftercall_store::{About, Measured, Quality, Session, SessionId, Write};
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::{Answer, Ask, NOW, Server};
+use super::{Answer, Ask, NOW, Server, on_both};
+
+on_both! {
+    a_rating_is_created_repeated_filled_in_contradicted_and_gone,
+    a_burst_of_ratings_of_one_agent_is_noted_on_them_and_not_refused,
+    an_empty_text_says_as_much_as_none,
+    the_answer_to_a_new_rating_is_what_is_stored_and_where,
+    a_call_that_had_media_is_read_with_how_it_sounded,
+    a_contradiction_names_the_stored_rating_but_not_what_it_says,
+    put_changes_on_purpose_keeps_what_is_not_named_and_empties_what_is_null,
+    forms_are_read_like_json,
+    what_is_wrong_with_a_body_is_said_field_by_field_and_nothing_is_kept,
+    a_clock_a_few_seconds_ahead_loses_no_rating,
+    comments_are_kept_to_the_letter_up_to_four_thousand_characters,
+    ids_are_taken_percent_encoded_and_given_back_to_the_letter,
+}
 
 /// What a transcript says of an answer: its status, and the pointers of a problem.
 fn told(answer: &Answer) -> String {
@@ -23,9 +38,7 @@ fn told(answer: &Answer) -> String {
     told
 }
 
-#[tokio::test]
-async fn a_rating_is_created_repeated_filled_in_contradicted_and_gone() {
-    let server = Server::start().await;
+async fn a_rating_is_created_repeated_filled_in_contradicted_and_gone(server: Server) {
     for (body, expected) in [
         (json!({"score": 4}), "201"),
         (json!({"score": 4}), "200"),
@@ -55,9 +68,7 @@ async fn a_rating_is_created_repeated_filled_in_contradicted_and_gone() {
     assert_eq!(told(&server.delete("/cc/csat/other").await), "404");
 }
 
-#[tokio::test]
-async fn a_burst_of_ratings_of_one_agent_is_noted_on_them_and_not_refused() {
-    let server = Server::start().await;
+async fn a_burst_of_ratings_of_one_agent_is_noted_on_them_and_not_refused(server: Server) {
     let mut noted = Vec::new();
     for number in 0..12 {
         let body = json!({"score": 5, "agent_id": "agent-001"});
@@ -72,9 +83,7 @@ async fn a_burst_of_ratings_of_one_agent_is_noted_on_them_and_not_refused() {
     assert_eq!(later.json()["flags"], json!(["no_call"]));
 }
 
-#[tokio::test]
-async fn an_empty_text_says_as_much_as_none() {
-    let server = Server::start().await;
+async fn an_empty_text_says_as_much_as_none(server: Server) {
     // As a PBX fills in a variable that it does not have.
     let empty = json!({"score": 5, "comment": "", "agent_id": "", "queue_id": ""});
     let rated = server.post("/cc/csat/call-1", empty).await;
@@ -88,9 +97,7 @@ async fn an_empty_text_says_as_much_as_none() {
     assert_eq!((cleared.status.as_u16(), &cleared.json()["comment"]), (200, &json!(null)));
 }
 
-#[tokio::test]
-async fn the_answer_to_a_new_rating_is_what_is_stored_and_where() {
-    let server = Server::start().await;
+async fn the_answer_to_a_new_rating_is_what_is_stored_and_where(server: Server) {
     let body =
         json!({"score": 5, "comment": "Great service", "agent_id": "agent-001", "queue_id": "sales-queue"});
     let answer = server.post("/api/cc/csat/call-1", body).await;
@@ -120,9 +127,7 @@ fn with_quality(rating: &Value, quality: Value) -> Value {
     rating
 }
 
-#[tokio::test]
-async fn a_call_that_had_media_is_read_with_how_it_sounded() {
-    let server = Server::start().await;
+async fn a_call_that_had_media_is_read_with_how_it_sounded(server: Server) {
     server.post("/cc/csat/call-1", json!({"score": 5})).await;
     let session = Arc::new(Session {
         tenant: TenantId::default(),
@@ -153,9 +158,7 @@ async fn a_call_that_had_media_is_read_with_how_it_sounded() {
     assert_eq!(server.get("/cc/csat/call-1").await.json()["quality"], expected);
 }
 
-#[tokio::test]
-async fn a_contradiction_names_the_stored_rating_but_not_what_it_says() {
-    let server = Server::start().await;
+async fn a_contradiction_names_the_stored_rating_but_not_what_it_says(server: Server) {
     let first = server.post("/cc/csat/call-1", json!({"score": 5, "comment": "secret"})).await.json();
     let answer = server.post("/cc/csat/call-1", json!({"score": 1})).await;
     answer.problem(409);
@@ -166,9 +169,7 @@ async fn a_contradiction_names_the_stored_rating_but_not_what_it_says() {
     assert!(!answer.text.contains("secret"));
 }
 
-#[tokio::test]
-async fn put_changes_on_purpose_keeps_what_is_not_named_and_empties_what_is_null() {
-    let server = Server::start().await;
+async fn put_changes_on_purpose_keeps_what_is_not_named_and_empties_what_is_null(server: Server) {
     assert_eq!(told(&server.put("/cc/csat/call-1", json!({"score": 4})).await), "404");
     server
         .post("/cc/csat/call-1", json!({"score": 5, "comment": "Great", "agent_id": "a1", "queue_id": "q1"}))
@@ -191,9 +192,7 @@ async fn put_changes_on_purpose_keeps_what_is_not_named_and_empties_what_is_null
     assert_eq!(server.get("/cc/csat/agent/a1").await.json()["rating_count"], 0);
 }
 
-#[tokio::test]
-async fn forms_are_read_like_json() {
-    let server = Server::start().await;
+async fn forms_are_read_like_json(server: Server) {
     let post = |body: &'static str| {
         Ask::new(Method::POST, "/cc/csat/call-1")
             .body("application/x-www-form-urlencoded; charset=utf-8", body)
@@ -277,9 +276,7 @@ const WRONG: &[(&str, u16, &str)] = &[
     (r#"{"score": 5, "comment": "\ud800"}"#, 400, ""),
 ];
 
-#[tokio::test]
-async fn what_is_wrong_with_a_body_is_said_field_by_field_and_nothing_is_kept() {
-    let server = Server::start().await;
+async fn what_is_wrong_with_a_body_is_said_field_by_field_and_nothing_is_kept(server: Server) {
     for (body, status, expected) in WRONG {
         for method in [Method::POST, Method::PUT] {
             let ask = Ask::new(method, "/cc/csat/call-1").body("application/json", *body);
@@ -298,9 +295,7 @@ async fn what_is_wrong_with_a_body_is_said_field_by_field_and_nothing_is_kept() 
     assert_eq!(server.get("/cc/csat").await.json()["ratings"], json!([]));
 }
 
-#[tokio::test]
-async fn a_clock_a_few_seconds_ahead_loses_no_rating() {
-    let server = Server::start().await;
+async fn a_clock_a_few_seconds_ahead_loses_no_rating(server: Server) {
     let answer =
         server.post("/cc/csat/call-1", json!({"score": 5, "created_at": "2026-11-22T16:00:05+08:00"})).await;
     assert_eq!(answer.status, 201, "{}", answer.text);
@@ -308,9 +303,7 @@ async fn a_clock_a_few_seconds_ahead_loses_no_rating() {
     assert_eq!(server.clock.now(), NOW.parse().unwrap());
 }
 
-#[tokio::test]
-async fn comments_are_kept_to_the_letter_up_to_four_thousand_characters() {
-    let server = Server::start().await;
+async fn comments_are_kept_to_the_letter_up_to_four_thousand_characters(server: Server) {
     let longest = "评".repeat(3_999) + "👍";
     for (call, comment) in [("a", longest.as_str()), ("b", "line\nline\ttab \u{7f} \u{202e}"), ("c", "  ")] {
         let path = format!("/cc/csat/{call}");
@@ -321,9 +314,7 @@ async fn comments_are_kept_to_the_letter_up_to_four_thousand_characters() {
     assert_eq!(long.problem(422), "`comment` is longer than 4000 characters");
 }
 
-#[tokio::test]
-async fn ids_are_taken_percent_encoded_and_given_back_to_the_letter() {
-    let server = Server::start().await;
+async fn ids_are_taken_percent_encoded_and_given_back_to_the_letter(server: Server) {
     for (encoded, plain) in [
         ("PJSIP%2Fagent1001", "PJSIP/agent1001"),
         ("%E5%AE%A2%E6%9C%8D", "客服"),
