@@ -51,11 +51,11 @@ pub const A_LAW_SILENCE: u8 = 0xd5;
 pub const fn encode_mu_law(sample: i16) -> u8 {
     let (magnitude, sign) = magnitude_and_sign(sample);
     let biased = magnitude + MU_LAW_BIAS;
-    let clipped = if biased > MU_LAW_MAX { MU_LAW_MAX } else { biased };
+    let clipped = if biased < MU_LAW_MAX { biased } else { MU_LAW_MAX };
     // The first segment ends at 255: the position of the highest bit above that is the segment.
     let segment = 8 - clipped.leading_zeros() as u16;
     let step = clipped >> (segment + 3) & 0xf;
-    !(sign | (segment << 4 | step) as u8)
+    !(sign + ((segment << 4) + step) as u8)
 }
 
 /// The sample that a mu-law code stands for.
@@ -70,7 +70,7 @@ pub const fn encode_a_law(sample: i16) -> u8 {
     let (magnitude, sign) = magnitude_and_sign(sample);
     let segment = if magnitude < 0x100 { 0 } else { 8 - magnitude.leading_zeros() as u16 };
     let step = magnitude >> (if segment == 0 { 4 } else { segment + 3 }) & 0xf;
-    (sign ^ SIGN | (segment << 4 | step) as u8) ^ A_LAW_EVEN_BITS
+    ((sign ^ SIGN) + ((segment << 4) + step) as u8) ^ A_LAW_EVEN_BITS
 }
 
 /// The sample that an A-law code stands for.

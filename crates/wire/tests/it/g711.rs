@@ -87,3 +87,15 @@ fn a_code_survives_decoding_and_encoding() {
     }
     assert_eq!((encode_mu_law(0), encode_a_law(0)), (MU_LAW_SILENCE, A_LAW_SILENCE));
 }
+
+#[test]
+fn a_law_by_its_name_is_that_law() {
+    for sample in (i16::MIN..=i16::MAX).step_by(97) {
+        assert_eq!(Law::Mu.encode(sample), encode_mu_law(sample));
+        assert_eq!(Law::A.encode(sample), encode_a_law(sample));
+    }
+    for code in 0..=u8::MAX {
+        assert_eq!((Law::Mu.decode(code), Law::A.decode(code)), (decode_mu_law(code), decode_a_law(code)));
+    }
+    assert_eq!((Law::Mu.silence(), Law::A.silence()), (encode_mu_law(0), encode_a_law(0)));
+}
