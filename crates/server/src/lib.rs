@@ -12,6 +12,7 @@ pub mod installation;
 pub mod keys;
 pub mod logging;
 pub mod metrics;
+pub(crate) mod posted;
 pub mod prompts;
 pub mod recordings;
 pub(crate) mod results;

@@ -206,6 +206,8 @@ pub enum Actor {
     Key(KeyId),
     /// Someone on the machine itself, while there is no key.
     Keyless,
+    /// Someone on the machine itself who brought history along from elsewhere.
+    Import,
 }
 
 /// What came of a write. Hearing something twice is normal: that is a result, not an error.

@@ -105,14 +105,15 @@ pub fn t_deviate(level: f64, freedom: f64) -> f64 {
     t
 }
 
-/// The normal deviate that is as unlikely as this t. Hill's series; its next term is below 1e-13.
+/// The normal deviate that is as unlikely as this t: Hill's series, whose next term is below 1e-13,
+/// without what it does for few degrees of freedom.
 fn as_normal(t: f64, freedom: f64) -> f64 {
     let a = freedom - 0.5;
     let b = 48.0 * a * a;
     let square = a * (t * t / freedom).ln_1p();
     let z = square.sqrt();
     let second = ((4.0 * square + 33.0) * square + 240.0) * square + 855.0;
-    z * (1.0 + (square + 3.0 - second / (10.0 * (b + 0.8 * square * square + 100.0))) / b)
+    z * (1.0 + (square + 3.0 - second / (10.0 * b)) / b)
 }
 
 /// Γ(a + 1/2) / Γ(a), by its series from 64 on and by the steps of Γ below.

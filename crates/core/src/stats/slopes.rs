@@ -1,7 +1,8 @@
 //! The slopes between all pairs of points, at a few places of their order.
 //!
 //! Of 3,660 points there are 6.7 million. What is asked for lies near their middle, so a sample
-//! brackets it, and only what lies in the bracket is kept and put in order.
+//! brackets it, and only what lies in the bracket is kept and put in order: a tenth, 5 MB. Where
+//! the sample misleads, all are kept once: 54 MB.
 
 use crate::stats::interval::Interval;
 
@@ -70,7 +71,8 @@ fn bracket(x: &[f64], y: &[f64], places: [usize; 4], count: usize) -> Option<(f6
 
 /// The slopes at these places, which rise. None where one of them does not lie in the bracket.
 fn at(places: [usize; 4], x: &[f64], y: &[f64], (least, most): (f64, f64)) -> Option<[f64; 4]> {
-    let (mut below, mut kept, mut slopes) = (0, Vec::new(), Vec::new());
+    let (mut below, mut held) = (0, 0);
+    let (mut kept, mut slopes) = (Vec::new(), Vec::new());
     let mut chosen = vec![0.0; x.len()];
     for distance in 1..x.len() {
         apart(distance, x, y, &mut slopes);
@@ -81,11 +83,18 @@ fn at(places: [usize; 4], x: &[f64], y: &[f64], (least, most): (f64, f64)) -> Op
             chosen[count] = *slope;
             count += usize::from(*slope >= least && *slope <= most);
         }
-        kept.extend_from_slice(&chosen[..count]);
+        held += count;
+        // Where scores tie so often that the bracket is one slope, to count it is enough.
+        if least < most {
+            kept.extend_from_slice(&chosen[..count]);
+        }
     }
-    let inside = |place: usize| place.checked_sub(below).filter(|place| *place < kept.len());
+    let inside = |place: usize| place.checked_sub(below).filter(|place| *place < held);
     let inside = [inside(places[0])?, inside(places[1])?, inside(places[2])?, inside(places[3])?];
-    let mut slopes = [0.0; 4];
+    let mut slopes = [least; 4];
+    if kept.is_empty() {
+        return Some(slopes);
+    }
     // From the highest place down, each is looked for among those below the last one found.
     let mut end = kept.len();
     for (slope, place) in slopes.iter_mut().zip(inside).rev() {
@@ -116,10 +125,11 @@ mod tests {
     fn what_a_bracket_finds_is_what_an_order_of_all_slopes_finds() {
         let noise = |i: u32| f64::from(i.wrapping_mul(2_654_435_761) >> 8) / f64::from(1 << 24);
         type Shape = fn(f64, f64) -> f64;
-        let shapes: [(&str, Shape); 6] = [
+        let shapes: [(&str, Shape); 7] = [
             ("noise", |_, noise| noise),
             ("a trend", |x, noise| noise + x / 300.0),
             ("ties", |_, noise| (noise * 3.0).floor()),
+            ("hardly anything but ties", |_, noise| f64::from(noise > 0.8)),
             ("a line", |x, _| x / 7.0),
             ("a step", |x, noise| noise / 10.0 + f64::from(x > 400.0)),
             ("a bow", |x, _| (x - 350.0).powi(2)),

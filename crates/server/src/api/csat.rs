@@ -1,16 +1,12 @@
 //! `/cc/csat/{call_id}`: one call's rating.
 
-use aftercall_core::{AgentId, CallId, Key, Language, QueueId, Score, SurveyName};
-use aftercall_store::{
-    Change, Channel, Comment, Erasure, Found, NewRating, RatedAt, Rating, Replacement, Write, Written,
-};
+use aftercall_core::CallId;
+use aftercall_store::{Change, Erasure, Found, NewRating, RatedAt, Rating, Replacement, Write, Written};
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::access::{Ask, Who};
@@ -18,18 +14,16 @@ use super::auth::Address;
 use super::problem::{Kind, Problem, ProblemBody};
 use super::read::{Body, Id, Query};
 use super::view::{QualityView, RatedCall, RatingView};
-use super::{Api, forbidden, window};
-use crate::fields::{Fields, Given, parsed, text, whole};
+use super::{Api, forbidden};
+use crate::fields::Given;
+use crate::posted::Posted;
 use crate::unusual::Rated;
-
-/// How far a client's clock may run ahead of ours: a rating is not lost for that.
-const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_secs(5);
 
 /// A rating, as `POST` and `PUT` take it. Fields that are not here are refused: a name mistyped
 /// would be a comment lost.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "what is documented; what is read is `Said`")]
+#[expect(dead_code, reason = "what is documented; what is read is `Posted`")]
 pub struct RatingBody {
     /// 1 (worst) to 5 (best).
     #[schema(minimum = 1, maximum = 5, example = 5)]
@@ -63,7 +57,7 @@ pub struct RatingBody {
 /// The same as a form sends it: what is empty is null.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "what is documented; what is read is `Said`")]
+#[expect(dead_code, reason = "what is documented; what is read is `Posted`")]
 pub struct RatingForm {
     /// 1 (worst) to 5 (best).
     #[schema(minimum = 1, maximum = 5, example = 5)]
@@ -94,46 +88,6 @@ pub struct RatingForm {
     pub language: Option<String>,
 }
 
-/// A body that has been read.
-struct Said {
-    score: Score,
-    comment: Given<Comment>,
-    agent: Given<AgentId>,
-    queue: Given<QueueId>,
-    created_at: Option<RatedAt>,
-    key: Given<Key>,
-    survey: Given<SurveyName>,
-    channel: Given<Channel>,
-    language: Given<Language>,
-}
-
-impl Said {
-    fn read(fields: &mut Fields<'_, '_>, now: Timestamp) -> Option<Self> {
-        let score = fields.required("score", score);
-        let comment =
-            fields.given_text("comment", |value| Comment::new(text(value)?).map_err(|why| why.to_string()));
-        let agent = fields.given_text("agent_id", parsed::<AgentId>);
-        let queue = fields.given_text("queue_id", parsed::<QueueId>);
-        let created_at = fields.optional("created_at", |value| rated_at(value, now));
-        let key = fields.given("key", key);
-        let survey = fields.given("survey", parsed::<SurveyName>);
-        let channel =
-            fields.given("channel", |value| Channel::new(text(value)?).map_err(|why| why.to_string()));
-        let language = fields.given("language", parsed::<Language>);
-        Some(Self {
-            score: score?,
-            comment: comment?,
-            agent: agent?,
-            queue: queue?,
-            created_at: created_at?,
-            key: key?,
-            survey: survey?,
-            channel: channel?,
-            language: language?,
-        })
-    }
-}
-
 /// Rate a call.
 ///
 /// The same again answers 200 with what is stored; what was not known before is filled in.
@@ -160,7 +114,7 @@ pub async fn rate(
 ) -> Result<Response, Problem> {
     query.nothing()?;
     let at = api.clock().now();
-    let said = body.read(|fields| Said::read(fields, at))?;
+    let said = body.read(|fields| Posted::read(fields, at))?;
     let queue = said.queue.value();
     if !who.may(Ask::Rate(queue.as_ref())) {
         return Err(forbidden());
@@ -253,7 +207,7 @@ pub async fn replace(
 ) -> Result<Json<RatingView>, Problem> {
     query.nothing()?;
     let at = api.clock().now();
-    let said = body.read(|fields| Said::read(fields, at))?;
+    let said = body.read(|fields| Posted::read(fields, at))?;
     changeable(&api, &who, &call).await?;
     // Nobody moves a rating to where they could not change it.
     let keeps = matches!(said.queue, Given::Absent);
@@ -370,25 +324,4 @@ fn change<T>(given: Given<T>) -> Change<T> {
         Given::Null => Change::Clear,
         Given::Value(value) => Change::Set(value),
     }
-}
-
-fn score(value: &Value) -> Result<Score, String> {
-    let number = whole(1..=5)(value)?;
-    u8::try_from(number)
-        .ok()
-        .and_then(|number| Score::try_from(number).ok())
-        .ok_or_else(|| "is not a score".to_owned())
-}
-
-fn key(value: &Value) -> Result<Key, String> {
-    let text = text(value)?;
-    let mut characters = text.chars();
-    let key = characters.next().filter(|_| characters.next().is_none()).and_then(|c| Key::try_from(c).ok());
-    key.ok_or_else(|| "must be one key of a telephone: 0-9, *, # or A-D".to_owned())
-}
-
-fn rated_at(value: &Value, now: Timestamp) -> Result<RatedAt, String> {
-    let instant = window::rfc_3339(&text(value)?)?;
-    let latest = now.checked_add(CLOCKS_APART_MAX).unwrap_or(now);
-    RatedAt::new(instant, latest).map_err(|why| why.to_string())
 }

@@ -27,6 +27,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 pub use openapi::document;
+pub(crate) use window::rfc_3339;
 
 use self::problem::{Kind, Problem};
 use crate::clock::Clock;

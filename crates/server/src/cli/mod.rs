@@ -3,6 +3,7 @@
 mod check;
 mod dial;
 mod doctor;
+mod import;
 mod key;
 mod results;
 mod serve;
@@ -77,6 +78,9 @@ enum Command {
     /// Make and list tenants
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
+    /// Bring history along from elsewhere
+    #[command(subcommand)]
+    Import(import::ImportCommand),
     /// Verify or rebuild what is counted of ratings
     #[command(subcommand)]
     Results(results::ResultsCommand),
@@ -175,6 +179,7 @@ async fn dispatch(cli: Cli, world: &mut World<'_>) -> anyhow::Result<Exit> {
         Command::Check => check::run(cli.config.as_deref(), world),
         Command::Key(command) => key::run(command, &load(world)?, world).await,
         Command::Tenant(command) => tenant::run(command, &load(world)?, world).await,
+        Command::Import(command) => import::run(command, &load(world)?, world).await,
         Command::Results(command) => results::run(command, &load(world)?, world).await,
         Command::Dial(command) => dial::run(command, world).await,
         Command::Openapi => {

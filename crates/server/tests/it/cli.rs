@@ -413,6 +413,81 @@ async fn what_is_counted_is_verified_and_counted_anew_where_it_is_wrong() {
     assert_eq!((code, err.as_str()), (1, "there is no tenant \"nobody\": `aftercall tenant list`\n"));
 }
 
+#[test]
+fn history_is_imported_whole_or_not_at_all_and_twice_is_once() {
+    let folder = Folder::new();
+    let import = |text: &str, more: &str| {
+        std::fs::write(folder.path().join("h.csv"), text).unwrap();
+        run(folder.path(), &format!("import csv h.csv {more}"))
+    };
+    std::fs::write(folder.path().join("aftercall.toml"), "").unwrap();
+    let bad = "call_id,score,agent_id,created_at\n\
+        c1,5,a1,2026-11-01T10:00:00Z\n\
+        c2,6,a1,2026-11-01T10:00:00Z\n\
+        c3,4,a1,yesterday\n\
+        c4,4\n\
+        c1,2,a1,2026-11-01T10:00:00Z\n\
+        ,3,a1,\n";
+    let (code, out, err) = import(bad, "");
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines.len(), 5, "{out}");
+    for (line, expected) in lines.iter().zip([
+        "h.csv:3: `score` must be",
+        "h.csv:4: `created_at` must be an instant in RFC 3339",
+        "h.csv:5: has 2 cells, and the header 4",
+        "h.csv:6: call_id \"c1\" has another score in line 2",
+        "h.csv:7: ",
+    ]) {
+        assert!(line.starts_with(expected), "{line}");
+    }
+    assert_eq!((code, err.as_str()), (2, "h.csv: 5 of 6 lines are at fault; nothing was kept\n"));
+
+    let good = "\u{feff}call_id,score,agent_id,queue_id,created_at,comment\r\n\
+        c1,5,a1,sales,2026-11-01T10:00:00Z,\"good, \"\"very\"\"\nindeed\"\r\n\
+        c2,3,,sales,2026-11-02T10:00:00+01:00,\r\n";
+    assert_eq!(
+        import(good, "--dry-run"),
+        (0, String::new(), "h.csv: 2 lines, all fine; nothing was kept (--dry-run)\n".to_owned())
+    );
+    assert_eq!(import(good, ""), (0, String::new(), "h.csv: 2 new, 0 known already, 0 refused\n".to_owned()));
+    assert_eq!(import(good, ""), (0, String::new(), "h.csv: 0 new, 2 known already, 0 refused\n".to_owned()));
+    let (code, out, _) = import("call_id,score\nc1,1\nc5,2\n", "");
+    assert_eq!((code, out.as_str()), (1, "call \"c1\" has another rating here: 5, not 1; it stays\n"));
+
+    // Where 1 was the best, with names and separator of their own.
+    let other = "Ref;Note;Caller\nx1;1;+4930\nx2;4;\n";
+    let named = "--column call_id=Ref --column score=Note --ignore Caller --best-score 1 --delimiter ;";
+    assert_eq!(import(other, named).2, "h.csv: 2 new, 0 known already, 0 refused\n");
+    let serving = {
+        std::fs::write(
+            folder.path().join("aftercall.toml"),
+            "[http]\nlisten = \"127.0.0.1:0\"\n[sip]\nlisten = []\n",
+        )
+        .unwrap();
+        Serving::start_until(folder.path(), "keys")
+    };
+    for (call, score, flags) in [("c1", 5, "[]"), ("x1", 5, "[]"), ("x2", 2, "[]")] {
+        let said =
+            serving.ask(&format!("GET /cc/csat/{call} HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\n\r\n"));
+        assert!(said.contains(&format!("\"score\":{score},")), "{said}");
+        assert!(said.contains(&format!("\"flags\":{flags}")), "{said}");
+    }
+    for (text, more, expected) in [
+        ("call,score\n", "", "h.csv:1: column \"call\" is none of ours: say which by --column FIELD=call"),
+        ("score\n", "", "h.csv:1: no column is \"call_id\": name it by --column call_id=COLUMN"),
+        (
+            "call_id,score,a,b\n",
+            "--column agent_id=a --column agent_id=b",
+            "h.csv:1: both \"a\" and \"b\" are agent_id",
+        ),
+        ("call_id,score\n", "--tenant nobody", "there is no tenant \"nobody\""),
+        ("call_id,score\n", "--best-score 3", "--best-score must be 1 or 5"),
+    ] {
+        let (code, _, err) = import(text, more);
+        assert!(code == 1 && err.starts_with(expected), "{code} {err}");
+    }
+}
+
 /// A server that is running, ended when the test is.
 struct Serving {
     child: Child,

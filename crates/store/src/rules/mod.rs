@@ -84,6 +84,7 @@ impl By {
         match self {
             Self::Api(Actor::Key(id)) => format!("key:{id}"),
             Self::Api(Actor::Keyless) => "keyless".to_owned(),
+            Self::Api(Actor::Import) => "import".to_owned(),
             Self::Session(id) => format!("session:{}", id.as_str()),
         }
     }

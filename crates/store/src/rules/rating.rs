@@ -7,7 +7,7 @@ use crate::rating::{Flag, Rating};
 use crate::rules::{By, Entry, Known, Op};
 use crate::stamp::to_micros;
 use crate::words::RatingId;
-use crate::write::{Change, Erasure, NewRating, Replacement, Written};
+use crate::write::{Actor, Change, Erasure, NewRating, Replacement, Written};
 
 impl Known {
     pub(super) fn rate(&mut self, new: &NewRating, ids: &Ids, log: &mut Vec<Entry>) -> Written {
@@ -17,7 +17,8 @@ impl Known {
         let by = By::Api(new.actor);
         let Some(stored) = &mut self.rating else {
             let mut rating = created(new, RatingId(ids.next(new.at)));
-            if self.offer.is_none() {
+            // History has no calls here, and nothing is unusual about that.
+            if self.offer.is_none() && new.actor != Actor::Import {
                 rating.flags.insert(Flag::NoCall);
             }
             log.push(Entry::of(&rating, Op::Created, None, by, new.at));

@@ -95,6 +95,9 @@ fn a_press_of_several_segments_is_one_press() {
         ("a whole one lost", "0 #1 @0 7:160 m, 20 #900 @131070 7:225 e", "7."),
         ("but it had ended", "0 #1 @0 7:160 e, 8000 #401 @65535 7:160", "77"),
         ("a copy behind a sender that counts anew", "0 #1 @65535 7:47545, 22 #2 @131070 7:47545 m e, 18000 #65528 @196605 7:2827, 18001 #65528 @196605 7:2827, 18010 #4 @196605 7:47366 e, 18020 #5 @262140 7:1542", "77...7"),
+        // A segment of a press lies at most eight further; sixteen further begins another, whatever was lost between.
+        ("eight segments further", "0 #1 @0 5:65535 m, 60000 #2 @524280 5:160", "5."),
+        ("sixteen segments further", "0 #1 @0 5:65535 m, 120000 #2 @1048560 5:160", "55"),
     ]);
 }
 
@@ -238,7 +241,9 @@ fn a_press_is_sent_as_the_rfc_draws_it() {
     assert_eq!(long[408..411], ["@1000 11:65440 0a", "@66535 11:65 0a", "@66535 11:225 0a"]);
     assert_eq!(long[499..], ends("@66535 11:14465 8a"));
     let mut full = Sender::new(65_535, ms(1000)).press(Digit::ALL[1], ms(2000), 0);
+    let all = full.len();
     let first = full.next().unwrap();
+    assert_eq!(full.len(), all - 1);
     assert_eq!((first.timestamp, first.payload), (0, [1, 0x0a, 0xff, 0xff]), "a full segment");
     assert_eq!(full.next().unwrap().timestamp, 65_535);
     assert_eq!(sent(3_600_000).len(), 3002, "cut at {PRESS_MAX:?}");
