@@ -13,9 +13,12 @@ pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 /// Begins a look at one moment, for answers of several statements.
 pub(super) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/// What every connection is told: a commit is on disk when it is answered, also where the server's own default is
-/// sooner; and a lock that somebody forgot is not waited for without end.
+/// What every connection is told. A commit is on disk when it is answered, also where the server's own default is
+/// sooner. A lock that somebody forgot is not waited for without end. And no plan is kept: one that was made while a
+/// table was small reads all of it for every call of a batch when it has grown, a thousand rows a second. Nor is a
+/// table read from end to end because it has not been analysed yet: there is an index for everything.
 pub(super) const SETTLE: &str = "SELECT set_config('lock_timeout', '5s', false),
+    set_config('plan_cache_mode', 'force_custom_plan', false), set_config('enable_seqscan', 'off', false),
     set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
         ELSE current_setting('synchronous_commit') END, false)";
 
@@ -26,6 +29,22 @@ macro_rules! rows_json {
             "COALESCE(json_agg(json_build_object('", stringify!($first), "', ", stringify!($first),
             $(", '", stringify!($column), "', ", stringify!($column),)*
             "))::text, '[]')"
+        )
+    };
+}
+
+/// The rows of calls, each found by its key, in the order given. FOR UPDATE and OFFSET keep it so: before a table has
+/// been analysed for the first time, all of a tenant looks shorter than five hundred of its calls.
+macro_rules! of_calls {
+    ($calls:literal, $select:literal, $end:literal) => {
+        concat!(
+            "UNNEST(",
+            $calls,
+            "::text[]) AS w (call) CROSS JOIN LATERAL (",
+            $select,
+            " WHERE tenant_id = $1 AND call_id = w.call ",
+            $end,
+            ") AS k"
         )
     };
 }
@@ -198,29 +217,32 @@ statements! {
     /// Holds a tenant's calendar still while its days are marked: batches share it, a change of the zone waits.
     HOLD_TENANT = "SELECT 1 FROM cc_tenants WHERE tenant_id = $1 FOR SHARE";
     LOCK_TENANT = "SELECT * FROM cc_tenants WHERE tenant_id = $1 FOR UPDATE";
-    /// Locks what is known of calls, ratings before offers, each in the order of their names.
-    LOCK = "WITH ratings AS (SELECT 1 FROM cc_csat WHERE tenant_id = $1 AND call_id = ANY($2)
-                ORDER BY call_id FOR UPDATE),
-            offers AS (SELECT 1 FROM cc_csat_offers WHERE tenant_id = $1 AND call_id = ANY($2)
-                ORDER BY call_id FOR UPDATE)
-        SELECT (SELECT COUNT(*) FROM ratings) AS ratings, (SELECT COUNT(*) FROM offers) AS offers";
+    /// Locks what is known of calls, ratings before offers, each in the order given.
+    LOCK = concat!(
+        "SELECT (SELECT COUNT(*) FROM ", of_calls!("$2", "SELECT 1 FROM cc_csat", "FOR UPDATE"), ") AS ratings,
+            (SELECT COUNT(*) FROM ", of_calls!("$2", "SELECT 1 FROM cc_csat_offers", "FOR UPDATE"), ") AS offers"
+    );
     /// All that is known of the calls of `$2`, and the answers of those of `$3`, as one row of JSON arrays.
     KNOWN = concat!(
         "SELECT time_zone, (SELECT ",
         rows_json!(id, call_id, agent_id, queue_id, score, comment, created_at, key, survey, survey_version,
             channel, language, session_id, question, revision, flags),
-        " FROM cc_csat WHERE tenant_id = $1 AND call_id = ANY($2)) AS ratings,
-         (SELECT COALESCE(json_agg(call_id)::text, '[]') FROM cc_csat_log
-          WHERE tenant_id = $1 AND op = 'deleted' AND call_id = ANY($2)) AS erased, (SELECT ",
+        " FROM ", of_calls!("$2", "SELECT * FROM cc_csat", "OFFSET 0"), ") AS ratings,
+         (SELECT COALESCE(json_agg(call_id)::text, '[]') FROM ",
+        of_calls!("$2", "SELECT call_id FROM cc_csat_log", "AND op = 'deleted' OFFSET 0"), ") AS erased, (SELECT ",
         rows_json!(call_id, session_id, agent_id, queue_id, survey, survey_version, channel, language, state,
             reason, offered_at, started_at, answered_at, ended_at),
-        " FROM cc_csat_offers WHERE tenant_id = $1 AND call_id = ANY($2)) AS offers, (SELECT ",
+        " FROM ", of_calls!("$2", "SELECT * FROM cc_csat_offers", "OFFSET 0"), ") AS offers, (SELECT ",
         rows_json!(call_id, question, session_id, key, score, value, main, answered_at),
-        " FROM cc_csat_answers WHERE tenant_id = $1 AND call_id = ANY($3)) AS answers
+        " FROM ", of_calls!("$3", "SELECT * FROM cc_csat_answers", "OFFSET 0"), ") AS answers
          FROM cc_tenants WHERE tenant_id = $1"
     );
     /// Whether one of these calls has been erased.
-    ERASED = "SELECT 1 FROM cc_csat_log WHERE tenant_id = $1 AND op = 'deleted' AND call_id = ANY($2) LIMIT 1";
+    ERASED = concat!(
+        "SELECT 1 FROM ",
+        of_calls!("$2", "SELECT 1 FROM cc_csat_log", "AND op = 'deleted' OFFSET 0"),
+        " LIMIT 1"
+    );
 
     INSERT_RATINGS = concat!(put_ratings!(), " DO NOTHING");
     /// Only a later revision counts.

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # A PostgreSQL of one test run: made in a folder of its own, stopped and removed when whoever started it is gone,
 # however that ended: its input is at an end then. Arguments: the folder of PostgreSQL's programs, a port.
 set -eu
