@@ -149,7 +149,7 @@ impl About {
         let filter = who.list(self.filter).ok_or_else(forbidden)?;
         let tenant = api.tenant(&who.tenant).await?;
         let zone = self.zone.unwrap_or_else(|| tenant.time_zone.clone());
-        let window = Asked { days: None, from: self.from, to: self.to }.window(&zone)?;
+        let window = since_1970(Asked { days: None, from: self.from, to: self.to }.window(&zone)?)?;
         Ok(Subject { filter, tenant, zone, window, now: api.clock().now() })
     }
 }
@@ -207,6 +207,17 @@ impl Subject {
         let shown = |at: Option<Timestamp>| at.map(crate::api::view::instant);
         (shown(self.window.from), shown(self.window.to))
     }
+}
+
+/// The window from 1970 on: nothing was rated before.
+///
+/// # Errors
+/// When nothing is left of it.
+pub fn since_1970(window: Window) -> Result<Window, Problem> {
+    if window.to.is_some_and(|to| to <= Timestamp::UNIX_EPOCH) {
+        return Err(Problem::new(Kind::Unreadable, "nothing was rated before 1970"));
+    }
+    Ok(Window { from: window.from.map(|from| from.max(Timestamp::UNIX_EPOCH)), ..window })
 }
 
 fn score(value: &Value) -> Result<Score, String> {

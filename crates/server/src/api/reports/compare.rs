@@ -89,7 +89,10 @@ const COLUMNS: [Column; 12] = [
 #[utoipa::path(
     get, path = "/cc/reports/csat/compare", tag = "reports", operation_id = "reportComparison",
     params(AboutQuery, AgainstQuery),
-    responses((status = 200, description = "The report", body = CompareReport)),
+    responses(
+        (status = 200, description = "The report", content((CompareReport = "application/json"), (String = "text/csv"))),
+        (status = 304, description = "It is what the client has already (`If-None-Match`)"),
+    ),
 )]
 pub async fn compare(
     State(api): State<Api>,
@@ -138,8 +141,12 @@ fn sides(subject: &Subject, against: (Option<When>, Option<When>)) -> Result<[Wi
     let asked = Asked { days: None, from: against.0, to: against.1 }.window(&subject.zone)?;
     let against_to = asked.to.unwrap_or(from);
     let against_from = asked.from.unwrap_or_else(|| before(from, to, against_to, subject));
+    let against_from = against_from.max(Timestamp::UNIX_EPOCH);
     if from >= to || against_from >= against_to {
-        return Err(Problem::new(Kind::Unreadable, "both sides must begin before they end"));
+        return Err(Problem::new(
+            Kind::Unreadable,
+            "both sides must begin before they end, and end after 1970",
+        ));
     }
     let window = |from, to| Window { from: Some(from), to: Some(to) };
     Ok([window(from, to), window(against_from, against_to)])

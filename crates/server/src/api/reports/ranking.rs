@@ -129,7 +129,10 @@ impl By {
 #[utoipa::path(
     get, path = "/cc/reports/csat/ranking", tag = "reports", operation_id = "reportRanking",
     params(AboutQuery, RankingQuery),
-    responses((status = 200, description = "The report", body = RankingReport)),
+    responses(
+        (status = 200, description = "The report", content((RankingReport = "application/json"), (String = "text/csv"))),
+        (status = 304, description = "It is what the client has already (`If-None-Match`)"),
+    ),
 )]
 pub async fn ranking(
     State(api): State<Api>,

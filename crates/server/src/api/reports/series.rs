@@ -160,7 +160,10 @@ fn group_word(group: Group) -> &'static str {
 #[utoipa::path(
     get, path = "/cc/reports/csat", tag = "reports", operation_id = "reportSeries",
     params(AboutQuery, PeriodQuery, GroupQuery),
-    responses((status = 200, description = "The report", body = SeriesReport)),
+    responses(
+        (status = 200, description = "The report", content((SeriesReport = "application/json"), (String = "text/csv"))),
+        (status = 304, description = "It is what the client has already (`If-None-Match`)"),
+    ),
 )]
 pub async fn series(
     State(api): State<Api>,
@@ -265,7 +268,10 @@ const DISTRIBUTION_COLUMNS: [Column; 5] = [
 #[utoipa::path(
     get, path = "/cc/reports/csat/distribution", tag = "reports", operation_id = "reportDistribution",
     params(AboutQuery),
-    responses((status = 200, description = "The report", body = DistributionReport)),
+    responses(
+        (status = 200, description = "The report", content((DistributionReport = "application/json"), (String = "text/csv"))),
+        (status = 304, description = "It is what the client has already (`If-None-Match`)"),
+    ),
 )]
 pub async fn distribution(
     State(api): State<Api>,
@@ -396,7 +402,10 @@ pub struct FunnelQuery {
 #[utoipa::path(
     get, path = "/cc/reports/csat/funnel", tag = "reports", operation_id = "reportFunnel",
     params(AboutQuery, PeriodQuery, FunnelQuery),
-    responses((status = 200, description = "The report", body = FunnelReport)),
+    responses(
+        (status = 200, description = "The report", content((FunnelReport = "application/json"), (String = "text/csv"))),
+        (status = 304, description = "It is what the client has already (`If-None-Match`)"),
+    ),
 )]
 pub async fn funnel(
     State(api): State<Api>,

@@ -72,7 +72,10 @@ const TREND_COLUMNS: [Column; 6] = [
 #[utoipa::path(
     get, path = "/cc/reports/csat/trend", tag = "reports", operation_id = "reportTrend",
     params(AboutQuery, PeriodQuery),
-    responses((status = 200, description = "The report", body = TrendReport)),
+    responses(
+        (status = 200, description = "The report", content((TrendReport = "application/json"), (String = "text/csv"))),
+        (status = 304, description = "It is what the client has already (`If-None-Match`)"),
+    ),
 )]
 pub async fn trend(
     State(api): State<Api>,
@@ -195,7 +198,10 @@ const ALERT_COLUMNS: [Column; 9] = [
 #[utoipa::path(
     get, path = "/cc/reports/csat/alerts", tag = "reports", operation_id = "reportAlerts",
     params(AboutQuery, PeriodQuery, BaselineQuery),
-    responses((status = 200, description = "The report", body = AlertReport)),
+    responses(
+        (status = 200, description = "The report", content((AlertReport = "application/json"), (String = "text/csv"))),
+        (status = 304, description = "It is what the client has already (`If-None-Match`)"),
+    ),
 )]
 pub async fn alerts(
     State(api): State<Api>,

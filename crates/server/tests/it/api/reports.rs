@@ -277,6 +277,16 @@ async fn what_would_be_counted_for_too_long_is_refused_with_a_way_out() {
     }
     let why = server.get("/cc/reports/csat?period=hour&from=2020-01-01").await.problem(400);
     assert!(why.contains("more than 3660 buckets"), "{why}");
+    // Of before 1970 there is nothing, and the calendar of other ages is nobody's concern.
+    let compared = server.get("/cc/reports/csat/compare?from=1971-01-01").await.json();
+    assert_eq!(compared["rows"][1]["from"], "1970-01-01T00:00:00.000000Z");
+    assert!(
+        server
+            .get("/cc/reports/csat?to=1969-01-01")
+            .await
+            .problem(400)
+            .contains("nothing was rated before 1970")
+    );
     for (query, fault) in [
         ("period=quarter", "must be hour, day, week or month"),
         ("group_by=call", "must be none, queue, agent, survey or channel"),
