@@ -1,7 +1,9 @@
 //! A rating as somebody gives it, field by field: read alike from JSON, from a form and from a line of CSV.
 
-use aftercall_core::{AgentId, Key, Language, QueueId, Score, SurveyName};
-use aftercall_store::{Channel, Comment, RatedAt};
+use std::collections::BTreeSet;
+
+use aftercall_core::{AgentId, CallId, Key, Language, QueueId, Score, SurveyName, TenantId};
+use aftercall_store::{Actor, Channel, Comment, NewRating, RatedAt};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -50,6 +52,27 @@ impl Posted {
             channel: channel?,
             language: language?,
         })
+    }
+
+    /// As a rating of this call, by whoever sees everything and with nothing unusual about it.
+    pub(crate) fn rating(self, tenant: TenantId, call: CallId, actor: Actor, at: Timestamp) -> NewRating {
+        NewRating {
+            tenant,
+            call,
+            score: self.score,
+            comment: self.comment.value(),
+            agent: self.agent.value(),
+            queue: self.queue.value(),
+            created_at: self.created_at,
+            key: self.key.value(),
+            survey: self.survey.value(),
+            channel: self.channel.value(),
+            language: self.language.value(),
+            flags: BTreeSet::new(),
+            within: None,
+            actor,
+            at,
+        }
     }
 }
 

@@ -11,9 +11,10 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use aftercall_core::stats::calendar::last_days;
-use aftercall_core::{Score, TenantId};
+use aftercall_core::{QueueId, Score, TenantId};
 use aftercall_store::{
-    Actor, BATCH_MAX, Comment, NewRating, RatedAt, RatingFilter, Store, Subject, Window, Write,
+    Actor, BATCH_MAX, By, Comment, NewRating, Question, Queues, RatedAt, RatingFilter, Store, Subject,
+    Window, Write,
 };
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -85,7 +86,7 @@ fn rating(now: Timestamp, n: usize, all: usize) -> Result<Write, Box<dyn std::er
 
 async fn read(store: &Store, now: Timestamp) -> Result<(), Box<dyn std::error::Error>> {
     let tenant = TenantId::default();
-    let (queue, agent) = ("queue-7".parse()?, Subject::Agent("agent-7".parse()?));
+    let (queue, agent) = ("queue-7".parse::<QueueId>()?, Subject::Agent("agent-7".parse()?));
     let trend: Vec<_> = last_days(now, 90, &TimeZone::UTC).into_iter().map(|day| day.span).collect();
     let month = Window { from: trend.get(60).map(|day| day.start), to: None };
     let whole = Subject::Queue("queue-7".parse()?);
@@ -93,10 +94,15 @@ async fn read(store: &Store, now: Timestamp) -> Result<(), Box<dyn std::error::E
     time("queue, 90-day trend", async || store.tallies(&tenant, &whole, &trend).await.map(drop)).await?;
     time("queue, whole tally", async || store.tally(&tenant, &whole, &Window::default()).await.map(drop))
         .await?;
-    time("queue, 30-day ranking", async || store.queue_agents(&tenant, &queue, &month).await.map(drop))
-        .await?;
-    let all = Window::default();
-    time("queue, whole ranking", async || store.queue_agents(&tenant, &queue, &all).await.map(drop)).await?;
+    let ranking = |window| Question {
+        queues: Queues::Only(vec![queue.clone()]),
+        windows: Vec::new(),
+        by: By::Nothing,
+        agents: Some(window),
+    };
+    let (month, all) = (ranking(month), ranking(Window::default()));
+    time("queue, 30-day ranking", async || store.results(&tenant, &month).await.map(drop)).await?;
+    time("queue, whole ranking", async || store.results(&tenant, &all).await.map(drop)).await?;
     let filter = RatingFilter { queues: Some(vec![queue.clone()]), ..RatingFilter::default() };
     time("queue, newest 50", async || store.ratings(&tenant, &filter, None, 50).await.map(drop)).await?;
     Ok(())

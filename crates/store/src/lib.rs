@@ -26,7 +26,7 @@ mod write;
 use std::ops::Range;
 
 use aftercall_core::stats::Tally;
-use aftercall_core::{AgentId, CallId, QueueId, TenantId};
+use aftercall_core::{CallId, TenantId};
 use jiff::Timestamp;
 
 pub use error::{NextMove, Place, StoreError};
@@ -155,19 +155,6 @@ impl Store {
         ranges: &[Range<Timestamp>],
     ) -> Result<Vec<Tally>, StoreError> {
         each!(self.tallies(tenant, subject, ranges))
-    }
-
-    /// Each agent's ratings within a queue, by agent. Ratings without an agent are nobody's.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn queue_agents(
-        &self,
-        tenant: &TenantId,
-        queue: &QueueId,
-        window: &Window,
-    ) -> Result<Vec<(AgentId, Tally)>, StoreError> {
-        each!(self.queue_agents(tenant, queue, window))
     }
 
     /// What queues' time comes to, and who was rated there, read in one snapshot. Exact at every moment: what has changed

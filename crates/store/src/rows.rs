@@ -211,11 +211,6 @@ pub(crate) fn api_key(row: &impl Cells) -> Decoded<ApiKey> {
     })
 }
 
-/// The counts of [`crate::sql::QUEUE_AGENTS`].
-pub(crate) fn agent_tally(row: &impl Cells) -> Decoded<(AgentId, Tally)> {
-    Ok((field(row, "agent_id")?, counted(row)?))
-}
-
 /// Five counts, each in its column.
 pub(crate) fn counted(row: &impl Cells) -> Decoded<Tally> {
     let mut counts = [0; 5];

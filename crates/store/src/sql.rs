@@ -199,11 +199,6 @@ statements! {
         AND offered_at >= $2 AND (offered_at > $2 OR call_id > $3)
         ORDER BY offered_at, call_id LIMIT $4";
     ANSWERS = "SELECT * FROM cc_csat_answers WHERE tenant_id = $1 AND call_id = $2 ORDER BY question";
-    QUEUE_AGENTS = concat!(
-        "SELECT agent_id, ", counts!(), " FROM cc_csat
-         WHERE tenant_id = $1 AND queue_id = $2 AND created_at >= $3 AND created_at < $4
-         AND agent_id IS NOT NULL GROUP BY agent_id ORDER BY agent_id"
-    );
     /// Queues of which anything is kept or marked, `""` for none: each found behind the one before.
     QUEUES_OF_TENANT = concat!(
         "WITH RECURSIVE ",

@@ -11,6 +11,13 @@ pub struct Interval {
     pub high: f64,
 }
 
+/// Low, high.
+impl From<Interval> for [f64; 2] {
+    fn from(interval: Interval) -> Self {
+        [interval.low, interval.high]
+    }
+}
+
 impl Interval {
     /// Both ends times a hundred: shares become percent.
     pub(super) fn percent(self) -> Self {

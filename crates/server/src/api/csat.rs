@@ -115,32 +115,20 @@ pub async fn rate(
     query.nothing()?;
     let at = api.clock().now();
     let said = body.read(|fields| Posted::read(fields, at))?;
-    let queue = said.queue.value();
-    if !who.may(Ask::Rate(queue.as_ref())) {
+    let (reads, within) = (who.reads_ratings(), who.within());
+    let mut rating = NewRating { within, ..said.rating(who.tenant.clone(), call, who.actor, at) };
+    if !who.may(Ask::Rate(rating.queue.as_ref())) {
         return Err(forbidden());
     }
-    let agent = said.agent.value();
-    let (reads, within) = (who.reads_ratings(), who.within());
     let source = api.unusual().source(who.actor);
-    let rated = Rated { tenant: &who.tenant, call: &call, agent: agent.as_ref(), source, caller: None };
-    let flags = api.unusual().rated(&rated, api.clock().elapsed());
-    let rating = NewRating {
-        tenant: who.tenant,
-        call,
-        score: said.score,
-        comment: said.comment.value(),
-        agent,
-        queue,
-        created_at: said.created_at,
-        key: said.key.value(),
-        survey: said.survey.value(),
-        channel: said.channel.value(),
-        language: said.language.value(),
-        flags,
-        within,
-        actor: who.actor,
-        at,
+    let rated = Rated {
+        tenant: &rating.tenant,
+        call: &rating.call,
+        agent: rating.agent.as_ref(),
+        source,
+        caller: None,
     };
+    rating.flags = api.unusual().rated(&rated, api.clock().elapsed());
     match api.writer().ask(Write::Rate(rating.clone())).await? {
         Written::New(stored) => {
             let mut response = (StatusCode::CREATED, Json(RatingView::from(&*stored))).into_response();

@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use aftercall_core::{AgentId, Language, QueueId, Score, SurveyName};
-use aftercall_store::{Channel, RatingCursor, RatingFilter};
+use aftercall_store::{RatingCursor, RatingFilter};
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -13,6 +12,7 @@ use utoipa::IntoParams;
 
 use super::access::Who;
 use super::auth::Address;
+use super::filter::{self, FilterQuery};
 use super::problem::Problem;
 use super::read::Query;
 use super::view::{RatingPage, RatingView};
@@ -26,27 +26,11 @@ const LIMIT_DEFAULT: u16 = 100;
 /// The most ratings on a page: with the longest comments under 9 MB.
 const LIMIT_MAX: u16 = 500;
 
-/// Which ratings.
+/// When, and which page.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "what is documented; what is read is `Said`")]
 pub struct ListQuery {
-    /// Of this agent.
-    pub agent: Option<String>,
-    /// Of this queue.
-    pub queue: Option<String>,
-    /// Asked by this survey.
-    #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9._-]+$")]
-    pub survey: Option<String>,
-    /// Asked in this way.
-    #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9._-]+$")]
-    pub channel: Option<String>,
-    /// Asked in this language.
-    #[param(min_length = 1, max_length = 35, pattern = "^[A-Za-z0-9_-]+$")]
-    pub language: Option<String>,
-    /// With this score.
-    #[param(minimum = 1, maximum = 5)]
-    pub score: Option<u8>,
     /// Rated at or after: a date in the tenant's time zone, or an instant (RFC 3339).
     #[param(value_type = Option<super::openapi::DateOrInstant>, inline, example = "2026-11-01")]
     pub from: Option<String>,
@@ -72,26 +56,11 @@ struct Said {
 
 impl Said {
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
-        let agent = fields.optional("agent", parsed::<AgentId>);
-        let queue = fields.optional("queue", parsed::<QueueId>);
-        let survey = fields.optional("survey", parsed::<SurveyName>);
-        let channel =
-            fields.optional("channel", |value| Channel::new(text(value)?).map_err(|why| why.to_string()));
-        let language = fields.optional("language", parsed::<Language>);
-        let score = fields.optional("score", score);
+        let filter = filter::read(fields);
         let cursor = fields.optional("cursor", parsed::<RatingCursor>);
         let limit = fields.optional("limit", limit);
         let (from, to) = Asked::read_ends(fields)?;
-        let filter = RatingFilter {
-            agent: agent?,
-            queues: queue?.map(|queue| vec![queue]),
-            score: score?,
-            survey: survey?,
-            channel: channel?,
-            language: language?,
-            window: aftercall_store::Window::default(),
-        };
-        Some(Self { filter, from, to, cursor: cursor?, limit: limit?.unwrap_or(LIMIT_DEFAULT) })
+        Some(Self { filter: filter?, from, to, cursor: cursor?, limit: limit?.unwrap_or(LIMIT_DEFAULT) })
     }
 }
 
@@ -100,7 +69,7 @@ impl Said {
 /// The `Link` header (`rel="next"`) has the next page's address. Pages stay right while ratings come in.
 #[utoipa::path(
     get, path = "/cc/csat", tag = "ratings", operation_id = "listRatings",
-    params(ListQuery),
+    params(FilterQuery, ListQuery),
     responses((status = 200, description = "A page", body = RatingPage,
         headers(("Link" = String, description = "The next page (RFC 8288), if there is one")))),
 )]
@@ -146,11 +115,6 @@ fn next_link(address: &Address, cursor: &str) -> String {
         link.clear();
     }
     link
-}
-
-fn score(value: &Value) -> Result<Score, String> {
-    let number = text(value)?.parse::<u8>().ok().and_then(|number| Score::try_from(number).ok());
-    number.ok_or_else(|| "must be a whole number from 1 to 5".to_owned())
 }
 
 fn limit(value: &Value) -> Result<u16, String> {

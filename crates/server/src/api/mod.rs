@@ -3,6 +3,7 @@
 pub mod access;
 pub mod auth;
 mod csat;
+mod filter;
 mod guard;
 mod health;
 mod list;

@@ -161,7 +161,7 @@ impl From<&Tally> for Summary {
             rating_count: tally.count(),
             distribution: distribution.collect(),
             csat_percent: tally.csat_percent(),
-            csat_interval: tally.csat_interval(Level::P95).map(|interval| [interval.low, interval.high]),
+            csat_interval: tally.csat_interval(Level::P95).map(Into::into),
         }
     }
 }

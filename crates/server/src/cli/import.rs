@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use aftercall_core::{CallId, Score, TenantId};
-use aftercall_store::{Actor, BATCH_MAX, NewRating, Store, Write, Written};
+use aftercall_store::{Actor, BATCH_MAX, Store, Write, Written};
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use csv::{ReaderBuilder, StringRecord};
@@ -274,23 +274,7 @@ impl<'a> Table<'a> {
                     faults.join("; ")
                 )
             })?;
-            batch.push(Write::Rate(NewRating {
-                tenant: tenant.clone(),
-                call,
-                score: posted.score,
-                comment: posted.comment.value(),
-                agent: posted.agent.value(),
-                queue: posted.queue.value(),
-                created_at: posted.created_at,
-                key: posted.key.value(),
-                survey: posted.survey.value(),
-                channel: posted.channel.value(),
-                language: posted.language.value(),
-                flags: std::collections::BTreeSet::new(),
-                within: None,
-                actor: Actor::Import,
-                at: now,
-            }));
+            batch.push(Write::Rate(posted.rating(tenant.clone(), call, Actor::Import, now)));
         }
         Ok(batch)
     }

@@ -92,19 +92,6 @@ impl Postgres {
         self.all(query, rows::counted).await
     }
 
-    pub(crate) async fn queue_agents(
-        &self,
-        tenant: &TenantId,
-        queue: &QueueId,
-        window: &Window,
-    ) -> Result<Vec<(AgentId, Tally)>, StoreError> {
-        let query = || {
-            let query = sqlx::query(sql::QUEUE_AGENTS).bind(tenant.as_str()).bind(queue.as_str());
-            query.bind(from(window)).bind(to(window))
-        };
-        self.all(query, rows::agent_tally).await
-    }
-
     pub(crate) async fn offer(&self, tenant: &TenantId, call: &CallId) -> Result<Option<Offer>, StoreError> {
         self.one(|| of_call(sql::OFFER, tenant, call), rows::offer).await
     }

@@ -12,11 +12,11 @@ use crate::postgres::encode::column;
 use crate::postgres::read::{from, to};
 use crate::postgres::{Postgres, sql};
 use crate::rating::RatingFilter;
-use crate::read::{QUEUES_MAX, Window, bounded};
+use crate::read::Window;
 use crate::results::answer::{
-    Snapshot, Statements, Trust, answered, bounded_question, its_statements, verified,
+    Snapshot, Statements, Trust, answered, bounded_question, bounded_table, its_statements, verified,
 };
-use crate::results::{Cell, Group, PERIODS_MAX, Question, Results};
+use crate::results::{Cell, Group, Question, Results};
 use crate::rows;
 
 impl Snapshot for PgConnection {
@@ -75,8 +75,7 @@ impl Postgres {
         windows: &[Window],
         group: Group,
     ) -> Result<Vec<Cell>, StoreError> {
-        bounded("periods", windows.len(), PERIODS_MAX)?;
-        bounded("queues", filter.queues.as_ref().map_or(0, Vec::len), QUEUES_MAX)?;
+        bounded_table(filter, windows)?;
         let statement = match (&filter.agent, &filter.queues) {
             (Some(_), _) => sql::TABLE_OF_AGENT,
             (None, Some(_)) => sql::TABLE_OF_QUEUES,
@@ -91,7 +90,7 @@ impl Postgres {
                 .bind(filter.survey.as_ref().map(|survey| survey.as_str()))
                 .bind(filter.channel.as_ref().map(|channel| channel.as_str()))
                 .bind(filter.language.as_ref().map(|language| language.as_str()))
-                .bind(group.column())
+                .bind(group.word())
                 .bind(column::<_, Stamp>(windows, from))
                 .bind(column::<_, Stamp>(windows, to))
         };

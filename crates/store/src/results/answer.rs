@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::StoreError;
 use crate::fault::Fault;
+use crate::rating::RatingFilter;
 use crate::read::{QUEUES_MAX, Window, bounded};
 use crate::results::plan::{Grain, Kept, Part, Plan};
 use crate::results::{
@@ -82,6 +83,12 @@ pub(crate) fn bounded_question(question: &Question) -> Result<(), StoreError> {
         Queues::Only(queues) => bounded("queues", queues.len(), QUEUES_MAX),
         Queues::All => Ok(()),
     }
+}
+
+/// Refuses a table that is too large.
+pub(crate) fn bounded_table(filter: &RatingFilter, windows: &[Window]) -> Result<(), StoreError> {
+    bounded("periods", windows.len(), PERIODS_MAX)?;
+    bounded("queues", filter.queues.as_ref().map_or(0, Vec::len), QUEUES_MAX)
 }
 
 /// The same question answered from what is kept, and by counting everything.

@@ -214,9 +214,14 @@ pub enum Group {
 }
 
 impl Group {
-    pub(crate) fn column(self) -> &'static str {
+    /// Every group.
+    pub const ALL: [Self; 5] = [Self::Nothing, Self::Queue, Self::Agent, Self::Survey, Self::Channel];
+
+    /// The word in a request, in an answer and in the statements.
+    #[must_use]
+    pub fn word(self) -> &'static str {
         match self {
-            Self::Nothing => "",
+            Self::Nothing => "none",
             Self::Queue => "queue",
             Self::Agent => "agent",
             Self::Survey => "survey",

@@ -53,10 +53,8 @@ impl Plan {
         let mut plan = Self::default();
         for queue in queues {
             let none = BTreeSet::new();
-            let (marked, months) = (
-                kept.marked.get(queue).unwrap_or(&none),
-                runs(kept.months.get(queue).unwrap_or(&none), kept.marked.get(queue).unwrap_or(&none)),
-            );
+            let marked = kept.marked.get(queue).unwrap_or(&none);
+            let months = runs(kept.months.get(queue).unwrap_or(&none), marked);
             for (place, period) in periods.iter().enumerate() {
                 let mut of_queue = Drawer { plan: &mut plan, queue, period: place, zone, grain };
                 for edge in &period.edges {

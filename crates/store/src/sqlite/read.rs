@@ -109,24 +109,6 @@ impl Sqlite {
         self.told(tallies.await)
     }
 
-    pub(crate) async fn queue_agents(
-        &self,
-        tenant: &TenantId,
-        queue: &QueueId,
-        window: &Window,
-    ) -> Result<Vec<(AgentId, Tally)>, StoreError> {
-        let agents = async {
-            let query = sqlx::query(sql::QUEUE_AGENTS)
-                .bind(tenant.as_str())
-                .bind(queue.as_str())
-                .bind(bound(window.from, ""))
-                .bind(bound(window.to, NEVER));
-            let rows = query.fetch_all(&self.readers).await?;
-            Ok(rows.iter().map(rows::agent_tally).collect::<Result<Vec<_>, _>>()?)
-        };
-        self.told(agents.await)
-    }
-
     pub(crate) async fn offer(&self, tenant: &TenantId, call: &CallId) -> Result<Option<Offer>, StoreError> {
         let offer = async {
             let query = sqlx::query(sql::OFFER).bind(tenant.as_str()).bind(call.as_str());

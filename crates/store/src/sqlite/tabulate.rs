@@ -4,8 +4,9 @@ use aftercall_core::{AgentId, TenantId};
 
 use crate::error::StoreError;
 use crate::rating::RatingFilter;
-use crate::read::{QUEUES_MAX, Window, bounded};
-use crate::results::{Cell, Group, PERIODS_MAX};
+use crate::read::Window;
+use crate::results::answer::bounded_table;
+use crate::results::{Cell, Group};
 use crate::rows;
 use crate::sqlite::read::{NEVER, bound};
 use crate::sqlite::{Sqlite, sql};
@@ -18,8 +19,7 @@ impl Sqlite {
         windows: &[Window],
         group: Group,
     ) -> Result<Vec<Cell>, StoreError> {
-        bounded("periods", windows.len(), PERIODS_MAX)?;
-        bounded("queues", filter.queues.as_ref().map_or(0, Vec::len), QUEUES_MAX)?;
+        bounded_table(filter, windows)?;
         let statement = match (&filter.agent, &filter.queues) {
             (Some(_), _) => sql::TABLE_OF_AGENT,
             (None, Some(_)) => sql::TABLE_OF_QUEUES,
@@ -36,7 +36,7 @@ impl Sqlite {
                 .bind(filter.survey.as_ref().map(|survey| survey.as_str()))
                 .bind(filter.channel.as_ref().map(|channel| channel.as_str()))
                 .bind(filter.language.as_ref().map(|language| language.as_str()))
-                .bind(group.column())
+                .bind(group.word())
                 .bind(serde_json::to_string(&windows)?);
             let row = query.fetch_one(&self.readers).await?;
             Ok(rows::cells(&row)?)

@@ -212,10 +212,6 @@ const PLANS: &[(&str, &str)] = &[
         "TALLIES_OF_AGENT_IN",
         "cc_csat_by_agent (tenant_id=? AND agent_id=? AND created_at>? AND created_at<?)",
     ),
-    (
-        "QUEUE_AGENTS",
-        "COVERING INDEX cc_csat_by_queue (tenant_id=? AND queue_id=? AND created_at>? AND created_at<?)",
-    ),
     ("MARKED", "cc_csat_mark USING PRIMARY KEY (tenant_id=? AND queue_id=? AND local_day>? AND local_day<?)"),
     (
         "MONTHS_KEPT",

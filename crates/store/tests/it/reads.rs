@@ -3,7 +3,8 @@
 use aftercall_core::OfferState;
 use aftercall_core::stats::Tally;
 use aftercall_store::{
-    PAGE_MAX, QUEUES_MAX, RANGES_MAX, RatingCursor, RatingFilter, Store, StoreError, Subject, Window, Write,
+    By, PAGE_MAX, QUEUES_MAX, Question, Queues, RANGES_MAX, RatingCursor, RatingFilter, Store, StoreError,
+    Subject, Window, Write,
 };
 
 use crate::harness::*;
@@ -164,8 +165,10 @@ async fn a_queues_agents_come_with_their_tallies_and_ratings_of_nobody_are_left_
     let agents = |window| {
         let store = store.clone();
         async move {
-            let agents = store.queue_agents(&tenant(), &"q1".parse().unwrap(), &window).await.unwrap();
-            agents.iter().map(|(agent, tally)| (agent.to_string(), tally.counts())).collect::<Vec<_>>()
+            let queues = Queues::Only(vec!["q1".parse().unwrap()]);
+            let question = Question { queues, windows: Vec::new(), by: By::Nothing, agents: Some(window) };
+            let agents = store.results(&tenant(), &question).await.unwrap().agents;
+            agents.iter().map(|of| (of.agent.to_string(), of.tally.counts())).collect::<Vec<_>>()
         }
     };
     assert_eq!(

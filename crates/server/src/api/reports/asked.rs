@@ -1,40 +1,24 @@
 //! What a report is asked: which ratings, when, by which calendar, and how to answer.
 
+use aftercall_core::stats::calendar::day_of;
 use aftercall_core::stats::{Bucket, Grain, WeekStart, buckets};
-use aftercall_core::{AgentId, Language, QueueId, Score, SurveyName};
-use aftercall_store::{Channel, RatingFilter, Tenant, Window, Zone};
+use aftercall_store::{RatingFilter, Tenant, Window, Zone};
 use jiff::{Span, Timestamp};
-use serde_json::Value;
 use utoipa::IntoParams;
 
 use super::table::Format;
 use crate::api::access::Who;
+use crate::api::filter;
 use crate::api::problem::{Kind, Problem};
 use crate::api::window::{Asked, When};
 use crate::api::{Api, forbidden};
-use crate::fields::{Fields, parsed, text};
+use crate::fields::{Fields, text};
 
-/// What every report may be asked.
+/// When, by which calendar, and how to answer.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "what is documented; what is read is `About`")]
 pub struct AboutQuery {
-    /// Only ratings of this queue.
-    pub queue: Option<String>,
-    /// Only ratings of this agent.
-    pub agent: Option<String>,
-    /// Only ratings asked for by this survey.
-    #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9._-]+$")]
-    pub survey: Option<String>,
-    /// Only ratings asked for in this way.
-    #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9._-]+$")]
-    pub channel: Option<String>,
-    /// Only ratings asked for in this language.
-    #[param(min_length = 1, max_length = 35, pattern = "^[A-Za-z0-9_-]+$")]
-    pub language: Option<String>,
-    /// Only this score.
-    #[param(minimum = 1, maximum = 5)]
-    pub score: Option<u8>,
     /// At or after: a date in the report's time zone, or an instant (RFC 3339).
     #[param(value_type = Option<super::super::openapi::DateOrInstant>, inline, example = "2026-11-01")]
     pub from: Option<String>,
@@ -68,13 +52,13 @@ pub enum Period {
 }
 
 impl Period {
+    const ALL: [Self; 4] = [Self::Hour, Self::Day, Self::Week, Self::Month];
+
     pub fn read(fields: &mut Fields<'_, '_>) -> Option<Option<Self>> {
-        fields.optional("period", |value| match text(value)?.as_str() {
-            "hour" => Ok(Self::Hour),
-            "day" => Ok(Self::Day),
-            "week" => Ok(Self::Week),
-            "month" => Ok(Self::Month),
-            _ => Err("must be hour, day, week or month".to_owned()),
+        fields.optional("period", |value| {
+            let word = text(value)?;
+            let known = Self::ALL.into_iter().find(|period| period.word() == word);
+            known.ok_or_else(|| "must be hour, day, week or month".to_owned())
         })
     }
 
@@ -119,26 +103,11 @@ pub struct About {
 
 impl About {
     pub fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
-        let agent = fields.optional("agent", parsed::<AgentId>);
-        let queue = fields.optional("queue", parsed::<QueueId>);
-        let survey = fields.optional("survey", parsed::<SurveyName>);
-        let channel =
-            fields.optional("channel", |value| Channel::new(text(value)?).map_err(|why| why.to_string()));
-        let language = fields.optional("language", parsed::<Language>);
-        let score = fields.optional("score", score);
+        let filter = filter::read(fields);
         let zone = fields.optional("tz", |value| Zone::new(&text(value)?).map_err(|why| why.to_string()));
         let format = Format::read(fields);
         let (from, to) = Asked::read_ends(fields)?;
-        let filter = RatingFilter {
-            agent: agent?,
-            queues: queue?.map(|queue| vec![queue]),
-            score: score?,
-            survey: survey?,
-            channel: channel?,
-            language: language?,
-            window: Window::default(),
-        };
-        Some(Self { filter, from, to, zone: zone?, format: format? })
+        Some(Self { filter: filter?, from, to, zone: zone?, format: format? })
     }
 
     /// What it comes to for whoever asks.
@@ -184,9 +153,9 @@ impl Subject {
         let rules = self.zone.rules();
         let to = self.window.to.unwrap_or(self.now);
         let last_instant = to.saturating_sub(Span::new().nanoseconds(1)).unwrap_or(to);
-        let last = rules.to_datetime(last_instant.max(self.window.from.unwrap_or(Timestamp::MIN))).date();
+        let last = day_of(last_instant.max(self.window.from.unwrap_or(Timestamp::MIN)), rules);
         let first = match self.window.from {
-            Some(from) => rules.to_datetime(from).date(),
+            Some(from) => day_of(from, rules),
             None => last.saturating_sub(period.usual()),
         };
         let grain = period.grain(self.tenant.week_start);
@@ -218,9 +187,4 @@ pub fn since_1970(window: Window) -> Result<Window, Problem> {
         return Err(Problem::new(Kind::Unreadable, "nothing was rated before 1970"));
     }
     Ok(Window { from: window.from.map(|from| from.max(Timestamp::UNIX_EPOCH)), ..window })
-}
-
-fn score(value: &Value) -> Result<Score, String> {
-    let number = text(value)?.parse::<u8>().ok().and_then(|number| Score::try_from(number).ok());
-    number.ok_or_else(|| "must be a whole number from 1 to 5".to_owned())
 }

@@ -15,6 +15,7 @@ use super::asked::{About, AboutQuery, Subject};
 use super::table::{Column, Format, answer};
 use crate::api::Api;
 use crate::api::access::Who;
+use crate::api::filter::FilterQuery;
 use crate::api::problem::{Kind, Problem};
 use crate::api::read::Query;
 use crate::api::view::{Summary, instant};
@@ -88,7 +89,7 @@ const COLUMNS: [Column; 12] = [
 /// Without `from` the last 30 days against the 30 before.
 #[utoipa::path(
     get, path = "/cc/reports/csat/compare", tag = "reports", operation_id = "reportComparison",
-    params(AboutQuery, AgainstQuery),
+    params(FilterQuery, AboutQuery, AgainstQuery),
     responses(
         (status = 200, description = "The report", content((CompareReport = "application/json"), (String = "text/csv"))),
         (status = 304, description = "It is what the client has already (`If-None-Match`)"),
@@ -120,7 +121,7 @@ pub async fn compare(
         time_zone: subject.zone.name().to_owned(),
         verdict: Verdict::of_comparison(found.as_ref()).to_string(),
         csat_difference: found.map(|found| found.csat_difference),
-        csat_difference_interval: found.map(|found| [found.csat_interval.low, found.csat_interval.high]),
+        csat_difference_interval: found.map(|found| found.csat_interval.into()),
         mean_difference: found.map(|found| found.mean_difference),
         p: found.map(|found| found.ranks.p),
         superiority: found.map(|found| found.ranks.superiority),

@@ -15,6 +15,7 @@ use super::asked::{About, AboutQuery};
 use super::table::{Column, Format, answer};
 use crate::api::Api;
 use crate::api::access::Who;
+use crate::api::filter::FilterQuery;
 use crate::api::problem::{Kind, Problem};
 use crate::api::read::Query;
 use crate::fields::{Fields, text};
@@ -128,7 +129,7 @@ impl By {
 /// Agents ranked.
 #[utoipa::path(
     get, path = "/cc/reports/csat/ranking", tag = "reports", operation_id = "reportRanking",
-    params(AboutQuery, RankingQuery),
+    params(FilterQuery, AboutQuery, RankingQuery),
     responses(
         (status = 200, description = "The report", content((RankingReport = "application/json"), (String = "text/csv"))),
         (status = 304, description = "It is what the client has already (`If-None-Match`)"),
@@ -167,9 +168,9 @@ pub async fn ranking(
             score,
             rating_count: tally.count(),
             average_score: tally.mean(),
-            mean_interval: tally.mean_interval().map(|interval| [interval.low, interval.high]),
+            mean_interval: tally.mean_interval().map(Into::into),
             csat_percent: tally.csat_percent(),
-            csat_interval: tally.csat_interval(Level::P95).map(|interval| [interval.low, interval.high]),
+            csat_interval: tally.csat_interval(Level::P95).map(Into::into),
             trust: Verdict::of_ratings(tally).to_string(),
             against_rest: Verdict::of_rest(rest).to_string(),
             p_adjusted: rest.map(|rest| rest.p_adjusted),

@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::asked::{About, AboutQuery, Period, PeriodQuery, Slot};
 use super::table::{Column, Format, answer};
 use crate::api::access::Who;
+use crate::api::filter::FilterQuery;
 use crate::api::problem::{Kind, Problem};
 use crate::api::read::Query;
 use crate::api::view::{Summary, instant};
@@ -113,13 +114,10 @@ struct Lines {
 
 impl Lines {
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
-        let group = fields.optional("group_by", |value| match text(value)?.as_str() {
-            "none" => Ok(Group::Nothing),
-            "queue" => Ok(Group::Queue),
-            "agent" => Ok(Group::Agent),
-            "survey" => Ok(Group::Survey),
-            "channel" => Ok(Group::Channel),
-            _ => Err("must be none, queue, agent, survey or channel".to_owned()),
+        let group = fields.optional("group_by", |value| {
+            let word = text(value)?;
+            let known = Group::ALL.into_iter().find(|group| group.word() == word);
+            known.ok_or_else(|| "must be none, queue, agent, survey or channel".to_owned())
         });
         let after = fields.optional("cursor", |value| {
             let text = text(value)?;
@@ -143,23 +141,13 @@ fn not_a_cursor() -> String {
     "is not a cursor of this report".to_owned()
 }
 
-fn group_word(group: Group) -> &'static str {
-    match group {
-        Group::Nothing => "none",
-        Group::Queue => "queue",
-        Group::Agent => "agent",
-        Group::Survey => "survey",
-        Group::Channel => "channel",
-    }
-}
-
 /// Ratings by period.
 ///
 /// Without `from`: the last 2 days by hour, 30 days, 13 weeks or 12 months. By agent, survey or channel, and with any
 /// filter but `queue`, at most 92 days are counted, unless a queue or an agent is named.
 #[utoipa::path(
     get, path = "/cc/reports/csat", tag = "reports", operation_id = "reportSeries",
-    params(AboutQuery, PeriodQuery, GroupQuery),
+    params(FilterQuery, AboutQuery, PeriodQuery, GroupQuery),
     responses(
         (status = 200, description = "The report", content((SeriesReport = "application/json"), (String = "text/csv"))),
         (status = 304, description = "It is what the client has already (`If-None-Match`)"),
@@ -197,7 +185,7 @@ pub async fn series(
     let rows = found.into_iter().skip(begin).take(lines.limit);
     let report = SeriesReport {
         period: period.word(),
-        group_by: group_word(lines.group),
+        group_by: lines.group.word(),
         time_zone: subject.zone.name().to_owned(),
         rows: rows.filter_map(|((place, name), tally)| Some(row(slots.get(place)?, name, &tally))).collect(),
         next_cursor,
@@ -267,7 +255,7 @@ const DISTRIBUTION_COLUMNS: [Column; 5] = [
 /// How often each score was given.
 #[utoipa::path(
     get, path = "/cc/reports/csat/distribution", tag = "reports", operation_id = "reportDistribution",
-    params(AboutQuery),
+    params(FilterQuery, AboutQuery),
     responses(
         (status = 200, description = "The report", content((DistributionReport = "application/json"), (String = "text/csv"))),
         (status = 304, description = "It is what the client has already (`If-None-Match`)"),
@@ -291,7 +279,7 @@ pub async fn distribution(
                 score,
                 rating_count,
                 percent: (tally.count() > 0).then(|| 100.0 * rating_count as f64 / tally.count() as f64),
-                interval: intervals.map(|all| [all[place].low, all[place].high]),
+                interval: intervals.map(|all| all[place].into()),
             }
         });
     let (from, to) = subject.ends();
@@ -300,7 +288,7 @@ pub async fn distribution(
         to,
         time_zone: subject.zone.name().to_owned(),
         summary: Summary::from(&tally),
-        mean_interval: tally.mean_interval().map(|interval| [interval.low, interval.high]),
+        mean_interval: tally.mean_interval().map(Into::into),
         standard_deviation: tally.standard_deviation(),
         median_score: tally.median(),
         verdict: stats::Verdict::of_ratings(&tally).to_string(),
@@ -401,7 +389,7 @@ pub struct FunnelQuery {
 /// Calls are counted in the period in which they became eligible. Of the filters only `queue` applies.
 #[utoipa::path(
     get, path = "/cc/reports/csat/funnel", tag = "reports", operation_id = "reportFunnel",
-    params(AboutQuery, PeriodQuery, FunnelQuery),
+    params(FilterQuery, AboutQuery, PeriodQuery, FunnelQuery),
     responses(
         (status = 200, description = "The report", content((FunnelReport = "application/json"), (String = "text/csv"))),
         (status = 304, description = "It is what the client has already (`If-None-Match`)"),
@@ -483,7 +471,7 @@ fn funnel_row(slot: &Slot, group: Option<String>, figures: &Figures) -> Result<F
         failed: of.failed,
         start_rate: rates.start_rate(),
         response_rate: rates.response_rate(),
-        response_interval: rates.response_interval(Level::P95).map(|interval| [interval.low, interval.high]),
+        response_interval: rates.response_interval(Level::P95).map(Into::into),
         response_rate_of_eligible: rates.response_rate_of_eligible(),
         completion_rate: rates.completion_rate(),
     })

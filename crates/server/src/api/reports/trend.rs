@@ -1,5 +1,7 @@
 //! Where scores go, and which periods are unusual.
 
+use std::collections::BTreeMap;
+
 use aftercall_core::stats::{self, Tally, Verdict};
 use aftercall_store::Group;
 use axum::Extension;
@@ -13,6 +15,7 @@ use super::asked::{About, AboutQuery, Period, PeriodQuery, Slot, Subject};
 use super::table::{Column, Format, answer};
 use crate::api::Api;
 use crate::api::access::Who;
+use crate::api::filter::FilterQuery;
 use crate::api::problem::{Kind, Problem};
 use crate::api::read::Query;
 use crate::fields::parsed;
@@ -71,7 +74,7 @@ const TREND_COLUMNS: [Column; 6] = [
 /// Where the mean score goes.
 #[utoipa::path(
     get, path = "/cc/reports/csat/trend", tag = "reports", operation_id = "reportTrend",
-    params(AboutQuery, PeriodQuery),
+    params(FilterQuery, AboutQuery, PeriodQuery),
     responses(
         (status = 200, description = "The report", content((TrendReport = "application/json"), (String = "text/csv"))),
         (status = 304, description = "It is what the client has already (`If-None-Match`)"),
@@ -106,7 +109,7 @@ pub async fn trend(
         verdict: Verdict::of_trend(found.as_ref(), period.grain(subject.tenant.week_start)).to_string(),
         periods_rated: tallies.iter().filter(|tally| tally.count() > 0).count(),
         slope: found.map(|trend| trend.slope),
-        slope_interval: found.map(|trend| [trend.slope_interval.low, trend.slope_interval.high]),
+        slope_interval: found.map(|trend| trend.slope_interval.into()),
         p: found.map(|trend| trend.hamed_rao.unwrap_or(trend.mann_kendall).p),
         rows: rows.collect(),
     };
@@ -197,7 +200,7 @@ const ALERT_COLUMNS: [Column; 9] = [
 /// A period that is unusual is one to look at; of those that only chance moves about one in 370 is, too.
 #[utoipa::path(
     get, path = "/cc/reports/csat/alerts", tag = "reports", operation_id = "reportAlerts",
-    params(AboutQuery, PeriodQuery, BaselineQuery),
+    params(FilterQuery, AboutQuery, PeriodQuery, BaselineQuery),
     responses(
         (status = 200, description = "The report", content((AlertReport = "application/json"), (String = "text/csv"))),
         (status = 304, description = "It is what the client has already (`If-None-Match`)"),
@@ -223,6 +226,11 @@ pub async fn alerts(
     let (slots, tallies) = periods(&subject, &api, period).await?;
     let charts = stats::charts(&tallies, baseline);
     let (mean, csat) = (charts.mean.as_ref(), charts.csat.as_ref());
+    let limits: BTreeMap<usize, [f64; 2]> = csat
+        .iter()
+        .flat_map(|chart| &chart.limits)
+        .map(|(place, limits)| (*place, (*limits).into()))
+        .collect();
     let date = |place: usize| slots.get(place).map(|slot| slot.bucket.date.to_string());
     let rows = slots.iter().zip(&tallies).enumerate().map(|(place, (slot, tally))| AlertRow {
         date: slot.bucket.date.to_string(),
@@ -231,9 +239,7 @@ pub async fn alerts(
         average_score: tally.mean(),
         mean_is_unusual: mean.is_some_and(|chart| chart.unusual.contains(&place)),
         csat_percent: tally.csat_percent(),
-        csat_limits: csat
-            .and_then(|chart| chart.limits.iter().find(|(of, _)| *of == place))
-            .map(|(_, limits)| [limits.low, limits.high]),
+        csat_limits: limits.get(&place).copied(),
         csat_is_unusual: csat.is_some_and(|chart| chart.unusual.contains(&place)),
     });
     let report = AlertReport {
@@ -242,7 +248,7 @@ pub async fn alerts(
         baseline,
         verdict: Verdict::of_chart(mean).to_string(),
         mean_centre: mean.map(|chart| chart.centre),
-        mean_limits: mean.map(|chart| [chart.limits.low, chart.limits.high]),
+        mean_limits: mean.map(|chart| chart.limits.into()),
         csat_centre: csat.map(|chart| chart.centre),
         shift_up: mean.and_then(|chart| chart.shift_up).and_then(date),
         shift_down: mean.and_then(|chart| chart.shift_down).and_then(date),
