@@ -45,8 +45,8 @@ pub use words::{
     RatedAtFault, RatingId, SESSION_CHARS_MAX, Said, SessionId,
 };
 pub use write::{
-    Actor, Answered, BATCH_MAX, Change, Ended, Erasure, NewRating, Offered, Put, Replacement, Started, Write,
-    Written,
+    Actor, Answered, BATCH_MAX, Change, Ended, Erasure, NewRating, Offered, Put, Replacement, Revision,
+    Started, Write, Written,
 };
 
 /// A database. Clones share it.
@@ -180,6 +180,36 @@ impl Store {
         group: Group,
     ) -> Result<Vec<Cell>, StoreError> {
         each!(self.tabulate(tenant, filter, windows, group))
+    }
+
+    /// What [`Store::tabulate`] found at an earlier time, from the log of changes: ratings as they were known then, when
+    /// they arrived and not when they were given. It costs as much as there are ratings in the windows.
+    ///
+    /// # Errors
+    /// As [`Store::tabulate`].
+    pub async fn tabulate_then(
+        &self,
+        tenant: &TenantId,
+        filter: &RatingFilter,
+        windows: &[Window],
+        group: Group,
+        then: Timestamp,
+    ) -> Result<Vec<Cell>, StoreError> {
+        each!(self.tabulate_then(tenant, filter, windows, group, then))
+    }
+
+    /// Each agent's ratings in each queue within a window, as they were known at an earlier time, in the same way.
+    ///
+    /// # Errors
+    /// As [`Store::tabulate`].
+    pub async fn agents_then(
+        &self,
+        tenant: &TenantId,
+        filter: &RatingFilter,
+        window: &Window,
+        then: Timestamp,
+    ) -> Result<Vec<AgentFigures>, StoreError> {
+        each!(self.agents_then(tenant, filter, window, then))
     }
 
     /// The same question answered twice in one snapshot: as [`Store::results`] does, and by counting every rating and

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::quality::Quality;
 use crate::rating::{Flag, Rating};
-use crate::results::Cell;
+use crate::results::{AgentFigures, Cell};
 use crate::session::{About, Answer, Offer};
 use crate::tenant::{ApiKey, Role, Tenant, Zone};
 use crate::words::{KeyId, RatingId, Said};
@@ -259,6 +259,21 @@ pub(crate) fn cells(row: &impl Cells) -> Decoded<Vec<Cell>> {
         Ok(Cell { name, period, tally })
     };
     list::<Line>(row, "list")?.into_iter().map(cell).collect()
+}
+
+/// Agents' ratings in queues: queue, `""` for none, agent, the counts of scores.
+pub(crate) fn agents(row: &impl Cells) -> Decoded<Vec<AgentFigures>> {
+    type Line = (String, AgentId, u64, u64, u64, u64, u64);
+    let of_agent = |(queue, agent, n1, n2, n3, n4, n5): Line| {
+        let tally = Tally::new([n1, n2, n3, n4, n5]).map_err(|_| Damage("score"))?;
+        Ok(AgentFigures { queue: named(&queue)?, agent, tally })
+    };
+    list::<Line>(row, "list")?.into_iter().map(of_agent).collect()
+}
+
+/// A queue by its name in the tables of results.
+pub(crate) fn named(queue: &str) -> Decoded<Option<QueueId>> {
+    (!queue.is_empty()).then(|| queue.parse().map_err(|_| Damage("queue_id"))).transpose()
 }
 
 /// A queue's name in the tables of results, `""` for none.

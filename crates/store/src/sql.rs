@@ -247,7 +247,8 @@ mod tests {
         include_str!("../migrations/sqlite/0001_first.sql"),
         include_str!("../migrations/sqlite/0002_open_offers.sql"),
         include_str!("../migrations/sqlite/0003_quality.sql"),
-        include_str!("../migrations/sqlite/0004_results.sql")
+        include_str!("../migrations/sqlite/0004_results.sql"),
+        include_str!("../migrations/sqlite/0005_as_of.sql")
     );
     const POSTGRES: &str = include_str!("../migrations/postgres/0001_first.sql");
 
@@ -319,7 +320,7 @@ mod tests {
                 );
                 keys += 1;
             }
-            assert_eq!(keys, 18);
+            assert_eq!(keys, 20);
             let with_tenant = all.replace(" COLLATE \"C\"", "").matches("tenant_id TEXT NOT NULL").count();
             assert_eq!(all.matches("CREATE TABLE cc_").count(), with_tenant);
         }

@@ -32,6 +32,8 @@ pub enum Write {
     Measured(Measured),
     /// `POST`: a rating from outside a session.
     Rate(NewRating),
+    /// History: a rating as another system knew it after so many changes.
+    Revise(Revision),
     /// `PUT`: a rating changed on purpose.
     Replace(Replacement),
     /// `DELETE`: a rating erased for privacy.
@@ -141,6 +143,16 @@ pub struct NewRating {
     pub at: Timestamp,
 }
 
+/// A rating as another system knew it. Its revisions may come in any order: the highest holds, and of two alike the first
+/// that comes; an [`Erasure`] by [`Actor::Import`] is final, also where it comes before all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revision {
+    /// All of it, as it was then; [`NewRating::at`] is when the other system learned of it.
+    pub rating: NewRating,
+    /// How often it had been changed: 0 as it was given first.
+    pub number: u32,
+}
+
 /// A rating changed on purpose. The old score stays in `cc_csat_log`, an old comment does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replacement {
@@ -219,17 +231,17 @@ pub enum Written {
     AlreadyHad,
     /// The same: another session of this call got there first; nothing changed.
     OtherSession,
-    /// `Rate`, `Answered`: this is the call's rating now.
+    /// `Rate`, `Revise`, `Answered`: this is the call's rating now.
     New(Box<Rating>),
-    /// `Rate`, `Replace`, `Answered`: nothing to change in the stored rating.
+    /// `Rate`, `Revise`, `Replace`, `Answered`: nothing to change in the stored rating.
     Same(Box<Rating>),
     /// `Rate`, `Answered`: it repeated the stored rating and knew more about it.
     Filled(Box<Rating>),
-    /// `Answered`: the session changed its own rating.
+    /// `Answered`: the session changed its own rating. `Revise`: a later revision took the place of the stored one.
     Amended(Box<Rating>),
     /// `Replace`: done.
     Replaced(Box<Rating>),
-    /// `Rate`, `Answered`: the stored rating says otherwise; nothing changed.
+    /// `Rate`, `Revise`, `Answered`: the stored rating says otherwise; nothing changed.
     Contradicts(Box<Rating>),
     /// `Rate`: the call has a rating that the sender may not see; nothing changed.
     OutOfReach,

@@ -1,4 +1,4 @@
--- The tables of SQLite's schema version 4, in PostgreSQL's words. tenant_id comes first in every key; no key is unique
+-- The tables of SQLite's schema version 5, in PostgreSQL's words. tenant_id comes first in every key; no key is unique
 -- without it; nothing here is computed by triggers. cc_tenants and cc_keys are the directory: small, and whole on every
 -- node. Names and ids are compared byte by byte (COLLATE "C"): the same order on every system, and in the program.
 
@@ -113,10 +113,18 @@ CREATE TABLE cc_csat_log (
     new_score  SMALLINT,
     actor      TEXT NOT NULL,
     reason     TEXT,
+    channel    TEXT,
+    language   TEXT,
     PRIMARY KEY (tenant_id, log_id)
 );
 
 CREATE INDEX cc_csat_log_deleted ON cc_csat_log (tenant_id, call_id) WHERE op = 'deleted';
+
+-- What a report said at an earlier time is read from here: ratings by when they were given, and the few that were ever
+-- changed by their call.
+CREATE INDEX cc_csat_log_by_time ON cc_csat_log (tenant_id, rated_at);
+
+CREATE INDEX cc_csat_log_changes ON cc_csat_log (tenant_id, call_id) WHERE op <> 'created' AND op <> 'conflict';
 
 -- Append-only: this queue's local day, 'YYYY-MM-DD', has to be counted anew. queue_id '' is "no queue".
 CREATE TABLE cc_csat_mark (

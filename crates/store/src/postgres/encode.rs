@@ -105,6 +105,8 @@ pub(super) fn log(query: Query, all: &[Entry], ids: &Ids) -> Query {
         .bind(column(all, |e| e.new_score.map(number)))
         .bind(column(all, |e| e.by.text()))
         .bind(column(all, |e| e.reason))
+        .bind(column(all, |e| e.channel.as_ref().map(|channel| channel.as_str())))
+        .bind(column(all, |e| e.language.as_ref().map(|language| language.as_str())))
 }
 
 fn number(score: Score) -> i16 {

@@ -9,6 +9,7 @@ mod read;
 mod recount;
 mod results;
 pub(crate) mod sql;
+mod tabulate;
 mod tries;
 mod write;
 

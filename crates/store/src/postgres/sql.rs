@@ -173,22 +173,40 @@ macro_rules! sum_of {
     };
 }
 
-/// Ratings counted one by one in each window from `$9` until just before `$10`, by the column that `$8` names.
+/// Ratings counted one by one in each window from `$8` until just before `$9`, by the column that a parameter names.
 macro_rules! table {
     ($whose:literal) => {
+        table!("cc_csat", $whose, "$10")
+    };
+    ($ratings:expr, $whose:literal, $group:literal) => {
         concat!(
             list!("name, period, n1, n2, n3, n4, n5"),
-            "(SELECT p.place - 1 AS period, CASE $8 WHEN 'queue' THEN c.queue_id WHEN 'agent' THEN c.agent_id
+            "(SELECT p.place - 1 AS period, CASE ",
+            $group,
+            "::text WHEN 'queue' THEN c.queue_id WHEN 'agent' THEN c.agent_id
                WHEN 'survey' THEN c.survey WHEN 'channel' THEN c.channel END AS name, ",
             counts!(),
-            " FROM UNNEST($9::timestamptz[], $10::timestamptz[]) WITH ORDINALITY AS p (first, behind, place)
-              CROSS JOIN cc_csat AS c WHERE c.tenant_id = $1 AND ",
+            " FROM UNNEST($8::timestamptz[], $9::timestamptz[]) WITH ORDINALITY AS p (first, behind, place)
+              CROSS JOIN ",
+            $ratings,
+            " AS c WHERE c.tenant_id = $1 AND ",
             $whose,
             " AND c.created_at >= p.first AND c.created_at < p.behind
               AND ($4::smallint IS NULL OR c.score = $4) AND ($5::text IS NULL OR c.survey = $5)
               AND ($6::text IS NULL OR c.channel = $6) AND ($7::text IS NULL OR c.language = $7)
               GROUP BY 1, 2) AS t"
         )
+    };
+}
+
+/// Ratings as they were known at `$10`, of the log: what was said of each that nothing later known by then replaced.
+macro_rules! ratings_then {
+    () => {
+        "(SELECT tenant_id, agent_id, queue_id, survey, channel, language, new_score AS score, rated_at AS created_at
+          FROM cc_csat_log AS l WHERE tenant_id = $1 AND arrived_at <= $10 AND op NOT IN ('deleted', 'conflict')
+          AND NOT EXISTS (SELECT 1 FROM cc_csat_log AS n WHERE tenant_id = $1 AND n.call_id = l.call_id
+            AND n.op <> 'created' AND n.op <> 'conflict' AND n.arrived_at <= $10
+            AND (n.op = 'deleted' OR n.revision > l.revision)))"
     };
 }
 
@@ -298,10 +316,10 @@ statements! {
             round_trip_us = excluded.round_trip_us, mos_hundredths = excluded.mos_hundredths";
     INSERT_LOG = "INSERT INTO cc_csat_log
         (tenant_id, log_id, call_id, op, revision, arrived_at, rated_at, agent_id, queue_id,
-         survey, old_score, new_score, actor, reason)
+         survey, old_score, new_score, actor, reason, channel, language)
         SELECT $1, l.* FROM UNNEST($2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[],
             $7::timestamptz[], $8::text[], $9::text[], $10::text[], $11::smallint[], $12::smallint[], $13::text[],
-            $14::text[]) AS l";
+            $14::text[], $15::text[], $16::text[]) AS l";
     INSERT_MARKS = "INSERT INTO cc_csat_mark (tenant_id, queue_id, local_day, mark_id)
         SELECT $1, m.* FROM UNNEST($2::text[], $3::text[], $4::uuid[]) AS m";
     MARKED = concat!(
@@ -345,6 +363,22 @@ statements! {
     TABLE_OF_AGENT = table!("c.agent_id = $2 AND ($3::text[] IS NULL OR c.queue_id = ANY($3))");
     TABLE_OF_QUEUES = table!("c.queue_id = ANY($3)");
     TABLE_OF_ALL = table!("TRUE");
+    TABLE_THEN = table!(
+        ratings_then!(),
+        "($2::text IS NULL OR c.agent_id = $2) AND ($3::text[] IS NULL OR c.queue_id = ANY($3))",
+        "$11"
+    );
+    /// Each agent's ratings in each queue, as they were known at `$10`, of the one window of `$8` and `$9`.
+    AGENTS_THEN = concat!(
+        list!("queue_id, agent_id, n1, n2, n3, n4, n5"),
+        "(SELECT COALESCE(c.queue_id, '') AS queue_id, c.agent_id, ", counts!(), "
+          FROM UNNEST($8::timestamptz[], $9::timestamptz[]) AS p (first, behind) CROSS JOIN ", ratings_then!(), " AS c
+          WHERE c.created_at >= p.first AND c.created_at < p.behind AND c.agent_id IS NOT NULL
+          AND ($2::text IS NULL OR c.agent_id = $2) AND ($3::text[] IS NULL OR c.queue_id = ANY($3))
+          AND ($4::smallint IS NULL OR c.score = $4) AND ($5::text IS NULL OR c.survey = $5)
+          AND ($6::text IS NULL OR c.channel = $6) AND ($7::text IS NULL OR c.language = $7)
+          GROUP BY 1, 2) AS t"
+    );
 
     /// Makes the rows of days that are to be counted, or locks those that are there: of two who count the same days
     /// the second waits, and counts what the first left marked.

@@ -174,7 +174,7 @@ async fn agents_of<S: Snapshot>(
     }
     let told = agents.into_iter().filter(|(_, tally)| tally.count() > 0).map(|((queue, agent), tally)| {
         let agent = agent.parse().map_err(|_| Damage("agent_id"))?;
-        Ok(AgentFigures { queue: queue_of(&queue)?, agent, tally })
+        Ok(AgentFigures { queue: rows::named(&queue)?, agent, tally })
     });
     Ok(told.collect::<Result<Vec<_>, Damage>>()?)
 }
@@ -314,15 +314,11 @@ impl<'a> Groups<'a> {
         let told = self.sums.into_iter().filter(|(_, figures)| *figures != Figures::default());
         let told = told.map(|(group, figures)| {
             let queue = self.queues.get(group / PERIODS_MAX).filter(|_| self.by == By::Queue);
-            let queue = queue.map(|queue| queue_of(queue)).transpose()?;
+            let queue = queue.map(|queue| rows::named(queue)).transpose()?;
             Ok(Counted { queue, period: group % PERIODS_MAX, figures })
         });
         told.collect::<Result<_, Damage>>().map_err(Fault::from)
     }
-}
-
-fn queue_of(name: &str) -> Result<Option<QueueId>, Damage> {
-    (!name.is_empty()).then(|| name.parse().map_err(|_| Damage("queue_id"))).transpose()
 }
 
 /// A stretch of ratings: the queue, null for none, and its first instants.

@@ -6,14 +6,14 @@ mod session;
 
 use std::collections::BTreeMap;
 
-use aftercall_core::{AgentId, CallId, QueueId, Score, SurveyName, TenantId};
+use aftercall_core::{AgentId, CallId, Language, QueueId, Score, SurveyName, TenantId};
 use jiff::Timestamp;
 
 use crate::ids::Ids;
 use crate::quality::{Measured, Quality};
 use crate::rating::Rating;
 use crate::session::{Answer, Offer};
-use crate::words::SessionId;
+use crate::words::{Channel, SessionId};
 use crate::write::{Actor, Write, Written};
 
 /// All that is known of one call.
@@ -42,6 +42,8 @@ pub(crate) struct Entry {
     pub(crate) agent: Option<AgentId>,
     pub(crate) queue: Option<QueueId>,
     pub(crate) survey: Option<SurveyName>,
+    pub(crate) channel: Option<Channel>,
+    pub(crate) language: Option<Language>,
     pub(crate) old_score: Option<Score>,
     pub(crate) new_score: Option<Score>,
     pub(crate) by: By,
@@ -100,6 +102,7 @@ impl Write {
             Self::Ended(w) => (&w.session.tenant, &w.session.call),
             Self::Measured(w) => (&w.session.tenant, &w.session.call),
             Self::Rate(w) => (&w.tenant, &w.call),
+            Self::Revise(w) => (&w.rating.tenant, &w.rating.call),
             Self::Replace(w) => (&w.tenant, &w.call),
             Self::Erase(w) => (&w.tenant, &w.call),
         }
@@ -114,6 +117,7 @@ impl Write {
             Self::Ended(w) => w.at,
             Self::Measured(w) => w.at,
             Self::Rate(w) => w.at,
+            Self::Revise(w) => w.rating.at,
             Self::Replace(w) => w.at,
             Self::Erase(w) => w.at,
         }
@@ -135,6 +139,7 @@ impl Known {
             Write::Ended(w) => self.ended(w),
             Write::Measured(w) => self.measured(w),
             Write::Rate(w) => self.rate(w, ids, log),
+            Write::Revise(w) => self.revise(w, ids, log),
             Write::Replace(w) => self.replace(w, log),
             Write::Erase(w) => self.erase(w, log),
         }
@@ -165,6 +170,8 @@ impl Entry {
             agent: rating.agent.clone(),
             queue: rating.queue.clone(),
             survey: rating.survey.clone(),
+            channel: rating.channel.clone(),
+            language: rating.language.clone(),
             old_score,
             new_score: Some(rating.score),
             by,

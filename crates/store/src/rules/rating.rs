@@ -1,5 +1,7 @@
 //! Ratings from outside a session: `POST`, `PUT` and `DELETE` (csat.md, 2.4).
 
+use std::cmp::Ordering;
+
 use aftercall_core::QueueId;
 
 use crate::ids::Ids;
@@ -7,7 +9,7 @@ use crate::rating::{Flag, Rating};
 use crate::rules::{By, Entry, Known, Op};
 use crate::stamp::to_micros;
 use crate::words::RatingId;
-use crate::write::{Actor, Change, Erasure, NewRating, Replacement, Written};
+use crate::write::{Actor, Change, Erasure, NewRating, Replacement, Revision, Written};
 
 impl Known {
     pub(super) fn rate(&mut self, new: &NewRating, ids: &Ids, log: &mut Vec<Entry>) -> Written {
@@ -56,6 +58,38 @@ impl Known {
         Written::Replaced(Box::new(stored.clone()))
     }
 
+    /// Order-free: an erasure is final, else the highest revision holds, and of two alike the first that arrives.
+    pub(super) fn revise(&mut self, told: &Revision, ids: &Ids, log: &mut Vec<Entry>) -> Written {
+        if self.erased {
+            return Written::Gone;
+        }
+        let (new, by) = (&told.rating, By::Api(told.rating.actor));
+        let revision = told.number.saturating_add(1);
+        let rating = |id| Rating { revision, ..created(new, id) };
+        let Some(stored) = &mut self.rating else {
+            let rating = rating(RatingId(ids.next(new.at)));
+            let op = if told.number == 0 { Op::Created } else { Op::Amended };
+            log.push(Entry::of(&rating, op, None, by, new.at));
+            self.rating = Some(rating.clone());
+            return Written::New(Box::new(rating));
+        };
+        match stored.revision.cmp(&revision) {
+            Ordering::Greater => Written::Same(Box::new(stored.clone())),
+            Ordering::Equal => match compare(stored, new) {
+                Compared::Same => Written::Same(Box::new(stored.clone())),
+                Compared::Contradicts | Compared::Knows(_) => Written::Contradicts(Box::new(stored.clone())),
+            },
+            Ordering::Less => {
+                let old_score = stored.score;
+                let kept = (stored.session.take(), stored.question.take(), std::mem::take(&mut stored.flags));
+                *stored = rating(stored.id);
+                (stored.session, stored.question, stored.flags) = kept;
+                log.push(Entry::of(stored, Op::Amended, Some(old_score), by, new.at));
+                Written::Amended(Box::new(stored.clone()))
+            }
+        }
+    }
+
     pub(super) fn erase(&mut self, erasure: &Erasure, log: &mut Vec<Entry>) -> Written {
         if self.erased {
             return Written::Gone;
@@ -63,7 +97,8 @@ impl Known {
         let offered = || self.offer.as_ref().and_then(|offer| offer.about.queue.as_ref());
         let queue = self.rating.as_ref().map_or_else(offered, |rating| rating.queue.as_ref());
         let nothing = self.rating.is_none() && self.answers.is_empty();
-        if nothing || !holds(erasure.within.as_deref(), queue) {
+        // History may tell of an erasure before it tells of what was erased.
+        if nothing && erasure.actor != Actor::Import || !holds(erasure.within.as_deref(), queue) {
             return Written::Absent;
         }
         let rating = self.rating.take();
@@ -79,6 +114,8 @@ impl Known {
             agent: rating.as_ref().and_then(|r| r.agent.clone()),
             queue: rating.as_ref().and_then(|r| r.queue.clone()),
             survey: rating.as_ref().and_then(|r| r.survey.clone()),
+            channel: rating.as_ref().and_then(|r| r.channel.clone()),
+            language: rating.as_ref().and_then(|r| r.language.clone()),
             old_score: rating.as_ref().map(|r| r.score),
             new_score: None,
             by: By::Api(erasure.actor),

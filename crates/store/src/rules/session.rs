@@ -144,6 +144,8 @@ impl Known {
             agent: new.session.about.agent.clone(),
             queue: new.session.about.queue.clone(),
             survey: new.session.about.survey.clone(),
+            channel: new.session.about.channel.clone(),
+            language: new.session.about.language.clone(),
             rated_at: Some(to_micros(new.at)),
             reason: Some(reason),
             ..Entry::of(stored, Op::Conflict, None, by, new.at)

@@ -155,6 +155,8 @@ pub(super) struct LogRow<'a> {
     new_score: Option<Score>,
     actor: String,
     reason: Option<&'static str>,
+    channel: Option<&'a str>,
+    language: Option<&'a str>,
 }
 
 impl<'a> LogRow<'a> {
@@ -173,6 +175,8 @@ impl<'a> LogRow<'a> {
             new_score: entry.new_score,
             actor: entry.by.text(),
             reason: entry.reason,
+            channel: entry.channel.as_ref().map(|channel| channel.as_str()),
+            language: entry.language.as_ref().map(|language| language.as_str()),
         }
     }
 }

@@ -9,6 +9,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/sqlite/0002_open_offers.sql"),
     include_str!("../../migrations/sqlite/0003_quality.sql"),
     include_str!("../../migrations/sqlite/0004_results.sql"),
+    include_str!("../../migrations/sqlite/0005_as_of.sql"),
 ];
 
 /// The version that this program works with.

@@ -72,21 +72,41 @@ macro_rules! tallies {
     };
 }
 
-/// Ratings counted one by one in each window of `$9`, by the column that `$8` names.
+/// Ratings counted one by one in each window of `$8`, by the column that a parameter names.
 macro_rules! table {
     ($whose:literal) => {
+        table!("cc_csat", $whose, "$9")
+    };
+    ($ratings:expr, $whose:literal, $group:literal) => {
         concat!(
             "SELECT json_group_array(json_array(name, period, n1, n2, n3, n4, n5)) AS list FROM (
-             SELECT p.key AS period, CASE $8 WHEN 'queue' THEN c.queue_id WHEN 'agent' THEN c.agent_id
+             SELECT p.key AS period, CASE ",
+            $group,
+            " WHEN 'queue' THEN c.queue_id WHEN 'agent' THEN c.agent_id
                WHEN 'survey' THEN c.survey WHEN 'channel' THEN c.channel END AS name, ",
             counts!(),
-            " FROM jsonb_each($9) AS p CROSS JOIN cc_csat AS c WHERE c.tenant_id = $1 AND ",
+            " FROM jsonb_each($8) AS p CROSS JOIN ",
+            $ratings,
+            " AS c WHERE c.tenant_id = $1 AND ",
             $whose,
             " AND c.created_at >= p.value ->> 0 AND c.created_at < p.value ->> 1
               AND ($4 IS NULL OR c.score = $4) AND ($5 IS NULL OR c.survey = $5)
               AND ($6 IS NULL OR c.channel = $6) AND ($7 IS NULL OR c.language = $7)
               GROUP BY p.key, name)"
         )
+    };
+}
+
+/// Ratings as they were known at `$9`, of the log: what was said of each that nothing later known by then replaced. Few
+/// were ever changed, which the planner does not know.
+macro_rules! ratings_then {
+    () => {
+        "(SELECT tenant_id, agent_id, queue_id, survey, channel, language, new_score AS score, rated_at AS created_at
+          FROM cc_csat_log AS l WHERE tenant_id = $1 AND arrived_at <= $9 AND op NOT IN ('deleted', 'conflict')
+          AND NOT EXISTS (SELECT 1 FROM cc_csat_log AS n INDEXED BY cc_csat_log_changes
+            WHERE tenant_id = $1 AND n.call_id = l.call_id
+            AND n.op <> 'created' AND n.op <> 'conflict' AND n.arrived_at <= $9
+            AND (n.op = 'deleted' OR n.revision > l.revision)))"
     };
 }
 
@@ -208,12 +228,12 @@ statements! {
             mos_hundredths = excluded.mos_hundredths";
     INSERT_LOG = "INSERT INTO cc_csat_log
         (tenant_id, log_id, call_id, op, revision, arrived_at, rated_at, agent_id, queue_id,
-         survey, old_score, new_score, actor, reason)
+         survey, old_score, new_score, actor, reason, channel, language)
         SELECT $1, j.value ->> 'log_id', j.value ->> 'call_id', j.value ->> 'op',
             j.value ->> 'revision', j.value ->> 'arrived_at', j.value ->> 'rated_at',
             j.value ->> 'agent_id', j.value ->> 'queue_id', j.value ->> 'survey',
             j.value ->> 'old_score', j.value ->> 'new_score', j.value ->> 'actor',
-            j.value ->> 'reason'
+            j.value ->> 'reason', j.value ->> 'channel', j.value ->> 'language'
         FROM jsonb_each($2) AS j";
     INSERT_MARKS = "INSERT INTO cc_csat_mark (tenant_id, queue_id, local_day, mark_id)
         SELECT $1, j.value ->> 0, j.value ->> 1, j.value ->> 2 FROM jsonb_each($2) AS j";
@@ -253,6 +273,22 @@ statements! {
         table!("c.agent_id = $2 AND ($3 IS NULL OR c.queue_id IN (SELECT value FROM jsonb_each($3)))");
     TABLE_OF_QUEUES = table!("c.queue_id IN (SELECT value FROM jsonb_each($3))");
     TABLE_OF_ALL = table!("TRUE");
+    TABLE_THEN = table!(
+        ratings_then!(),
+        "($2 IS NULL OR c.agent_id = $2) AND ($3 IS NULL OR c.queue_id IN (SELECT value FROM jsonb_each($3)))",
+        "$10"
+    );
+    /// Each agent's ratings in each queue, as they were known at `$9`, of the one window of `$8`.
+    AGENTS_THEN = concat!(
+        "SELECT json_group_array(json_array(queue_id, agent_id, n1, n2, n3, n4, n5)) AS list FROM (
+         SELECT COALESCE(c.queue_id, '') AS queue_id, c.agent_id, ", counts!(), "
+         FROM jsonb_each($8) AS p CROSS JOIN ", ratings_then!(), " AS c
+         WHERE c.created_at >= p.value ->> 0 AND c.created_at < p.value ->> 1 AND c.agent_id IS NOT NULL
+         AND ($2 IS NULL OR c.agent_id = $2) AND ($3 IS NULL OR c.queue_id IN (SELECT value FROM jsonb_each($3)))
+         AND ($4 IS NULL OR c.score = $4) AND ($5 IS NULL OR c.survey = $5)
+         AND ($6 IS NULL OR c.channel = $6) AND ($7 IS NULL OR c.language = $7)
+         GROUP BY c.queue_id, c.agent_id)"
+    );
 
     DELETE_MARKS = "DELETE FROM cc_csat_mark WHERE tenant_id = $1
         AND (queue_id, local_day) IN (SELECT value ->> 0, value ->> 1 FROM jsonb_each($2))";

@@ -255,6 +255,10 @@ const PLANS: &[(&str, &str)] = &[
         "c USING INDEX cc_csat_by_queue (tenant_id=? AND queue_id=? AND created_at>? AND created_at<?)",
     ),
     ("TABLE_OF_ALL", "c USING INDEX cc_csat_by_time (tenant_id=? AND created_at>? AND created_at<?)"),
+    ("TABLE_THEN", "l USING INDEX cc_csat_log_by_time (tenant_id=? AND rated_at>? AND rated_at<?)"),
+    ("TABLE_THEN", "n USING INDEX cc_csat_log_changes (tenant_id=? AND call_id=?)"),
+    ("AGENTS_THEN", "l USING INDEX cc_csat_log_by_time (tenant_id=? AND rated_at>? AND rated_at<?)"),
+    ("AGENTS_THEN", "n USING INDEX cc_csat_log_changes (tenant_id=? AND call_id=?)"),
     ("KEYS_USED", "PRIMARY KEY (tenant_id=? AND key_id=?)"),
     ("KEY_BY_HASH", "cc_keys_by_hash (hash=?)"),
 ];

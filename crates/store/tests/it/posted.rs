@@ -1,6 +1,8 @@
 //! POST, PUT and DELETE: csat.md 2.4, line by line.
 
-use aftercall_store::{Actor, Change, Comment, Erasure, Flag, NewRating, Replacement, Write, Written};
+use aftercall_store::{
+    Actor, Change, Comment, Erasure, Flag, NewRating, Replacement, Revision, Write, Written,
+};
 
 use crate::harness::*;
 
@@ -15,6 +17,7 @@ on_both! {
     a_rating_for_a_call_nobody_reported_is_flagged_and_one_for_a_reported_call_is_not,
     texts_come_back_exactly_as_they_were_given,
     another_tenants_call_of_the_same_name_is_another_call,
+    revisions_from_elsewhere_come_to_the_same_in_whatever_order_they_arrive,
 }
 
 async fn a_post_is_new_or_repeats_or_fills_or_contradicts_the_stored_rating(home: Home) {
@@ -321,4 +324,42 @@ fn put(call: &str, number: u8, with: impl FnOnce(&mut Replacement), second: i64)
     };
     with(&mut put);
     Write::Replace(put)
+}
+
+/// A revision of call c: its number, what it says, and `x` for an erasure.
+fn revision(line: &str, second: i64) -> Write {
+    if line == "x" {
+        let Write::Erase(erasure) = erase("c", second) else { panic!("{line}") };
+        return Write::Erase(Erasure { actor: Actor::Import, ..erasure });
+    }
+    let (number, said) = line.split_once(':').unwrap();
+    let rating = NewRating { actor: Actor::Import, ..rating(&format!("c {said}"), second) };
+    Write::Revise(Revision { rating, number: number.parse().unwrap() })
+}
+
+async fn revisions_from_elsewhere_come_to_the_same_in_whatever_order_they_arrive(home: Home) {
+    let store = home.open().await;
+    let [first, second, third] =
+        ["0:5 agent=a1 comment=good rated=-9", "1:4 agent=a1 rated=-9", "2:3 queue=q2 rated=-8"];
+    let by_third = "c 3 queue=q2 rated=-8 r3";
+    let log = "SELECT op, revision, old_score, new_score FROM cc_csat_log
+        WHERE tenant_id = 'default' AND call_id = 'c' ORDER BY log_id";
+    for (arriving, expected, logged) in [
+        (vec![first], "c 5 comment=good agent=a1 rated=-9 r1", "created 1 - 5"),
+        (vec![first, second, third], by_third, "created 1 - 5, amended 2 5 4, amended 3 4 3"),
+        (vec![first, third, second], by_third, "created 1 - 5, amended 3 5 3"),
+        (vec![third, first, second], by_third, "amended 3 - 3"),
+        (vec![third, second, first, third], by_third, "amended 3 - 3"),
+        (vec![second, "1:1 agent=a1 rated=-9", first], "c 4 agent=a1 rated=-9 r2", "amended 2 - 4"),
+        (vec![first, "x", third], "Erased", "created 1 - 5, deleted 2 5 -"),
+        (vec!["x", first, third, "x"], "Erased", "deleted 1 - -"),
+    ] {
+        home.sql("DELETE FROM cc_csat").await;
+        home.sql("DELETE FROM cc_csat_log").await;
+        for (line, second) in arriving.iter().zip(1..) {
+            store.write(&[revision(line, second)]).await.unwrap();
+        }
+        assert_eq!(found(&store, "c").await, expected, "{arriving:?}");
+        assert_eq!(home.sql(log).await.join(", "), logged, "{arriving:?}");
+    }
 }

@@ -9,8 +9,9 @@ use aftercall_core::stats::calendar::day;
 use aftercall_core::stats::{Tally, WeekStart};
 use aftercall_core::{OfferState, TenantId};
 use aftercall_store::{
-    Actor, Answered, By, Change, Figures, Funnel, Group, Offered, Put, Question, Queues, RatedAt,
-    RatingFilter, Replacement, Results, Session, Store, Tenant, Window, Write, Zone,
+    Actor, AgentFigures, Answered, By, Cell, Change, Figures, Funnel, Group, NewRating, Offered, Put,
+    Question, Queues, RatedAt, RatingFilter, Replacement, Results, Revision, Session, Store, Tenant, Window,
+    Write, Zone,
 };
 use jiff::civil::Date;
 use jiff::{Span, Timestamp};
@@ -38,7 +39,8 @@ const DAY: i64 = 86_400;
 enum Step {
     Rate { call: u8, score: u8, agent: Option<u8>, queue: Option<u8>, days_ago: i64 },
     Move { call: u8, score: u8, agent: Option<u8>, queue: Option<u8>, days_ago: i64 },
-    Erase { call: u8 },
+    Revise { call: u8, score: u8, agent: Option<u8>, queue: Option<u8>, days_ago: i64, number: u32 },
+    Erase { call: u8, is_history: bool },
     Session { call: u8, score: Option<u8>, queue: Option<u8>, state: OfferState },
     Suppress { call: u8, queue: Option<u8> },
     Zone(&'static str),
@@ -57,10 +59,12 @@ fn step() -> impl Strategy<Value = Step> {
         OfferState::Failed,
     ];
     let given = (call.clone(), score.clone(), who(), who(), 0..100_i64);
+    let given_again = given.clone();
     prop_oneof![
         8 => given.clone().prop_map(|(call, score, agent, queue, days_ago)| Step::Rate { call, score, agent, queue, days_ago }),
         3 => given.prop_map(|(call, score, agent, queue, days_ago)| Step::Move { call, score, agent, queue, days_ago }),
-        1 => call.clone().prop_map(|call| Step::Erase { call }),
+        2 => (given_again, 0..4_u32).prop_map(|((call, score, agent, queue, days_ago), number)| Step::Revise { call, score, agent, queue, days_ago, number }),
+        1 => (call.clone(), any::<bool>()).prop_map(|(call, is_history)| Step::Erase { call, is_history }),
         3 => (call.clone(), prop::option::of(score), who(), select(states))
             .prop_map(|(call, score, queue, state)| Step::Session { call, score, queue, state }),
         1 => (call, who()).prop_map(|(call, queue)| Step::Suppress { call, queue }),
@@ -70,8 +74,13 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// What was said at some time: the tables of ratings by group, over all time and by month, and agents in queues.
+type Said = (Vec<Vec<Cell>>, Vec<AgentFigures>);
+
 /// One tenant's storm.
 struct Storm<'a> {
+    /// What was said when.
+    said: BTreeMap<i64, Said>,
     store: &'a Store,
     sql: &'a mut Tool,
     tenant: TenantId,
@@ -106,6 +115,53 @@ impl Storm<'_> {
         }
     }
 
+    /// What is said now, in the order of names.
+    async fn say(&self) -> Said {
+        let (filter, mut tables) = (RatingFilter::default(), Vec::new());
+        for (windows, group) in self.tables() {
+            tables.push(self.store.tabulate(&self.tenant, &filter, &windows, group).await.unwrap());
+        }
+        let agents = self.ask(&Queues::All, &[], By::Nothing, Some(Window::default())).await.agents;
+        in_order((tables, agents))
+    }
+
+    /// What was said then is what is read now of then, and of one agent, queue and score the same of less.
+    async fn remember(&mut self) {
+        for (second, said) in &self.said {
+            let (store, tenant, then) = (self.store, &self.tenant, at(*second));
+            let (filter, mut tables) = (RatingFilter::default(), Vec::new());
+            for (windows, group) in self.tables() {
+                tables.push(store.tabulate_then(tenant, &filter, &windows, group, then).await.unwrap());
+            }
+            let agents = store.agents_then(tenant, &filter, &Window::default(), then).await.unwrap();
+            assert_eq!(in_order((tables, agents)), *said, "said at {second}, now it is {}", self.second);
+            let narrow = RatingFilter {
+                agent: Some("a1".parse().unwrap()),
+                queues: Some(vec!["q0".parse().unwrap(), "q1".parse().unwrap()]),
+                ..RatingFilter::default()
+            };
+            let of_agent = store.agents_then(tenant, &narrow, &Window::default(), then).await.unwrap();
+            let is_of_it = |a: &&AgentFigures| {
+                a.agent.as_str() == "a1"
+                    && a.queue.as_ref().is_some_and(|q| ["q0", "q1"].contains(&q.as_str()))
+            };
+            assert!(in_order((vec![], of_agent)).1.iter().eq(said.1.iter().filter(is_of_it)));
+            let fives = RatingFilter { score: Some(score(5)), ..RatingFilter::default() };
+            let whole = [Window::default()];
+            let told = store.tabulate_then(tenant, &fives, &whole, Group::Nothing, then).await.unwrap();
+            let all = said.0[0].iter().map(|cell| cell.tally.counts()[4]).sum::<u64>();
+            assert_eq!(told.iter().map(|cell| cell.tally.count()).sum::<u64>(), all);
+        }
+        let now = self.say().await;
+        self.said.insert(self.second, now);
+    }
+
+    fn tables(&self) -> Vec<(Vec<Window>, Group)> {
+        let months = self.windows().remove(1).1;
+        let whole = vec![Window::default()];
+        vec![(whole.clone(), Group::Nothing), (whole, Group::Queue), (months, Group::Agent)]
+    }
+
     fn as_tenant(&self) -> Tenant {
         Tenant { id: self.tenant.clone(), time_zone: self.zone.clone(), week_start: WeekStart::Monday }
     }
@@ -114,18 +170,12 @@ impl Storm<'_> {
         let name = |kind: &str, n: &Option<u8>| n.map(|n| format!("{kind}{n}"));
         match step {
             Step::Rate { call, score, agent, queue, days_ago } => {
-                let word = |kind: &str, what: Option<String>| {
-                    what.map(|what| format!(" {kind}={what}")).unwrap_or_default()
-                };
-                let rated = self.second - days_ago * DAY;
-                let text = format!(
-                    "c{call} {score}{}{} rated={rated}",
-                    word("agent", name("a", agent)),
-                    word("queue", name("q", queue))
-                );
-                let mut new = rating(&text, self.second);
-                new.tenant = self.tenant.clone();
-                vec![Write::Rate(new)]
+                vec![Write::Rate(self.rating(*call, *score, [*agent, *queue], *days_ago))]
+            }
+            Step::Revise { call, score, agent, queue, days_ago, number } => {
+                let rating = self.rating(*call, *score, [*agent, *queue], *days_ago);
+                let rating = NewRating { actor: Actor::Import, ..rating };
+                vec![Write::Revise(Revision { rating, number: *number })]
             }
             Step::Move { call, score: number, agent, queue, days_ago } => {
                 fn change<T: std::str::FromStr>(to: Option<String>) -> Change<T> {
@@ -149,9 +199,10 @@ impl Storm<'_> {
                     at: at(self.second),
                 })]
             }
-            Step::Erase { call } => {
+            Step::Erase { call, is_history } => {
                 let Write::Erase(mut erasure) = erase(&format!("c{call}"), self.second) else { panic!() };
                 erasure.tenant = self.tenant.clone();
+                erasure.actor = if *is_history { Actor::Import } else { erasure.actor };
                 vec![Write::Erase(erasure)]
             }
             Step::Session { call, score: number, queue, state } => {
@@ -173,6 +224,15 @@ impl Storm<'_> {
             }
             Step::Zone(_) | Step::CatchUp { .. } | Step::CatchUpWhollyAndRead => Vec::new(),
         }
+    }
+
+    fn rating(&self, call: u8, score: u8, [agent, queue]: [Option<u8>; 2], days_ago: i64) -> NewRating {
+        let word = |kind: &str, what: Option<u8>| {
+            what.map(|n| format!(" {kind}={}{n}", &kind[..1])).unwrap_or_default()
+        };
+        let rated = self.second - days_ago * DAY;
+        let text = format!("c{call} {score}{}{} rated={rated}", word("agent", agent), word("queue", queue));
+        NewRating { tenant: self.tenant.clone(), ..rating(&text, self.second) }
     }
 
     fn session(&self, call: u8, queue: Option<String>) -> Arc<Session> {
@@ -289,6 +349,12 @@ impl Storm<'_> {
     }
 }
 
+fn in_order((mut tables, mut agents): Said) -> Said {
+    tables.iter_mut().for_each(|cells| cells.sort_by_key(|cell| (cell.period, cell.name.clone())));
+    agents.sort_by_key(|of| (of.queue.clone(), of.agent.clone()));
+    (tables, agents)
+}
+
 fn name_of(queue: Option<aftercall_core::QueueId>) -> String {
     queue.map(|queue| queue.to_string()).unwrap_or_default()
 }
@@ -394,15 +460,18 @@ fn every_read_is_a_recount_whatever_is_written_and_however_far_the_counting_is(k
         runtime.block_on(async {
             let mut sql = sql.lock().await;
             let (tenant, zone) = (id.parse::<TenantId>().unwrap(), Zone::new("UTC").unwrap());
-            let mut storm = Storm { store: &store, sql: &mut sql, tenant, zone, second: 0 };
+            let said = BTreeMap::new();
+            let mut storm = Storm { said, store: &store, sql: &mut sql, tenant, zone, second: 0 };
             store.create_tenant(&storm.as_tenant(), at(0)).await.unwrap();
             for (number, step) in steps.iter().enumerate() {
                 storm.take(step).await;
                 if number % 5 == 4 || matches!(step, Step::CatchUpWhollyAndRead | Step::Zone(_)) {
                     storm.compare().await;
+                    storm.remember().await;
                 }
             }
             storm.compare().await;
+            storm.remember().await;
         });
         Ok(())
     });
