@@ -133,7 +133,8 @@ impl When {
         }
     }
 
-    fn end(self, zone: &Zone) -> Timestamp {
+    /// The first instant behind it.
+    pub fn end(self, zone: &Zone) -> Timestamp {
         match self {
             Self::Instant(at) => at,
             Self::Day(date) => calendar::day(date, zone.rules()).span.end,
@@ -156,7 +157,11 @@ fn days(value: &Value) -> Result<u16, String> {
     days.ok_or_else(|| format!("must be a whole number from 1 to {DAYS_MAX}"))
 }
 
-fn when(value: &Value) -> Result<When, String> {
+/// Reads an instant or a date.
+///
+/// # Errors
+/// When it is neither.
+pub fn when(value: &Value) -> Result<When, String> {
     let text = text(value)?;
     if let Ok(instant) = rfc_3339(&text) {
         return Ok(When::Instant(instant));

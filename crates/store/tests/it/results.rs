@@ -152,8 +152,11 @@ impl Storm<'_> {
             let all = said.0[0].iter().map(|cell| cell.tally.counts()[4]).sum::<u64>();
             assert_eq!(told.iter().map(|cell| cell.tally.count()).sum::<u64>(), all);
         }
-        let now = self.say().await;
-        self.said.insert(self.second, now);
+        // The earliest are the ones of which most has changed since.
+        if self.said.len() < 4 {
+            let now = self.say().await;
+            self.said.insert(self.second, now);
+        }
     }
 
     fn tables(&self) -> Vec<(Vec<Window>, Group)> {

@@ -10,7 +10,7 @@ use super::table::Format;
 use crate::api::access::Who;
 use crate::api::filter;
 use crate::api::problem::{Kind, Problem};
-use crate::api::window::{Asked, When};
+use crate::api::window::{Asked, When, when};
 use crate::api::{Api, forbidden};
 use crate::fields::{Fields, text};
 
@@ -27,6 +27,10 @@ pub struct AboutQuery {
     pub to: Option<String>,
     /// The time zone whose days these are, by its IANA name. Default: the tenant's.
     pub tz: Option<String>,
+    /// What the report said at this instant, or at the end of this date: what arrived later is not counted, and what was
+    /// changed later is as it was.
+    #[param(value_type = Option<super::super::openapi::DateOrInstant>, inline, example = "2026-11-30")]
+    pub as_of: Option<String>,
     /// How to answer; without it the `Accept` header says.
     #[param(pattern = "^(json|csv)$")]
     pub format: Option<String>,
@@ -97,6 +101,7 @@ pub struct About {
     filter: RatingFilter,
     from: Option<When>,
     to: Option<When>,
+    as_of: Option<When>,
     zone: Option<Zone>,
     pub format: Option<Format>,
 }
@@ -106,8 +111,9 @@ impl About {
         let filter = filter::read(fields);
         let zone = fields.optional("tz", |value| Zone::new(&text(value)?).map_err(|why| why.to_string()));
         let format = Format::read(fields);
+        let as_of = fields.optional("as_of", when);
         let (from, to) = Asked::read_ends(fields)?;
-        Some(Self { filter: filter?, from, to, zone: zone?, format: format? })
+        Some(Self { filter: filter?, from, to, as_of: as_of?, zone: zone?, format: format? })
     }
 
     /// What it comes to for whoever asks.
@@ -119,7 +125,9 @@ impl About {
         let tenant = api.tenant(&who.tenant).await?;
         let zone = self.zone.unwrap_or_else(|| tenant.time_zone.clone());
         let window = since_1970(Asked { days: None, from: self.from, to: self.to }.window(&zone)?)?;
-        Ok(Subject { filter, tenant, zone, window, now: api.clock().now() })
+        let now = api.clock().now();
+        let as_of = self.as_of.map(|when| when.end(&zone).min(now));
+        Ok(Subject { filter, tenant, zone, window, as_of, now: as_of.unwrap_or(now) })
     }
 }
 
@@ -131,6 +139,9 @@ pub struct Subject {
     pub zone: Zone,
     /// What was asked for.
     pub window: Window,
+    /// When it was asked, if not now.
+    pub as_of: Option<Timestamp>,
+    /// The present of the report.
     pub now: Timestamp,
 }
 

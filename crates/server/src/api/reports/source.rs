@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aftercall_core::stats::Tally;
 use aftercall_core::{AgentId, QueueId};
-use aftercall_store::{By, Figures, Group, Question, Queues, Window};
+use aftercall_store::{AgentFigures, By, Cell, Figures, Group, Question, Queues, Window};
 use jiff::SignedDuration;
 
 use super::asked::Subject;
@@ -14,6 +14,9 @@ use crate::api::problem::{Kind, Problem};
 /// Days within which ratings of the whole tenant are counted one by one. Ten million in two years are 1.3 million in
 /// these, a second's work.
 const COUNTED_DAYS_MAX: i64 = 92;
+
+/// The same of an earlier time, from the log, which is asked for seldom and has to reach back further.
+const RECALLED_DAYS_MAX: i64 = 732;
 
 /// Counts by group (none where everything is together) and period.
 pub type Counts = BTreeMap<(Option<String>, usize), Tally>;
@@ -41,13 +44,19 @@ impl Subject {
             Group::Queue => Some(By::Queue),
             Group::Agent | Group::Survey | Group::Channel => None,
         };
+        if let Some(then) = self.as_of {
+            self.countable(windows)?;
+            let cells =
+                api.store().tabulate_then(&self.tenant.id, &self.filter, windows, group, then).await?;
+            return Ok(by_group(cells));
+        }
         if let (Some(queues), Some(by)) = (self.only_queues(), by) {
             let figures = self.figures(api, queues, windows, by).await?;
             return Ok(figures.into_iter().map(|(key, figures)| (key, figures.tally)).collect());
         }
         self.countable(windows)?;
         let cells = api.store().tabulate(&self.tenant.id, &self.filter, windows, group).await?;
-        Ok(cells.into_iter().map(|cell| ((cell.name, cell.period), cell.tally)).collect())
+        Ok(by_group(cells))
     }
 
     /// Ratings and funnel of each window, together or by queue.
@@ -60,6 +69,10 @@ impl Subject {
         windows: &[Window],
         by: By,
     ) -> Result<BTreeMap<(Option<String>, usize), Figures>, Problem> {
+        if self.as_of.is_some() {
+            let why = "what becomes of a call is known as it is now only: a funnel takes no `as_of`";
+            return Err(Problem::new(Kind::Unreadable, why));
+        }
         let queues = self.only_queues().ok_or_else(|| {
             Problem::new(
                 Kind::Unreadable,
@@ -92,10 +105,15 @@ impl Subject {
         api: &Api,
         window: Window,
     ) -> Result<Vec<(AgentId, Option<QueueId>, Tally)>, Problem> {
+        let told =
+            |all: Vec<AgentFigures>| all.into_iter().map(|of| (of.agent, of.queue, of.tally)).collect();
+        if let Some(then) = self.as_of {
+            self.countable(&[window])?;
+            return Ok(told(api.store().agents_then(&self.tenant.id, &self.filter, &window, then).await?));
+        }
         if let Some(queues) = self.only_queues() {
             let question = Question { queues, windows: Vec::new(), by: By::Nothing, agents: Some(window) };
-            let results = api.store().results(&self.tenant.id, &question).await?;
-            return Ok(results.agents.into_iter().map(|of| (of.agent, of.queue, of.tally)).collect());
+            return Ok(told(api.store().results(&self.tenant.id, &question).await?.agents));
         }
         self.countable(&[window])?;
         let cells = api.store().tabulate(&self.tenant.id, &self.filter, &[window], Group::Agent).await?;
@@ -105,7 +123,7 @@ impl Subject {
 
     /// Whether standardising over queues makes sense: the agents' queues are known.
     pub fn knows_queues(&self) -> bool {
-        self.only_queues().is_some()
+        self.only_queues().is_some() || self.as_of.is_some()
     }
 
     fn countable(&self, windows: &[Window]) -> Result<(), Problem> {
@@ -114,15 +132,19 @@ impl Subject {
         }
         let from = windows.iter().map(|window| window.from).min().flatten();
         let to = windows.iter().filter_map(|window| window.to).max().unwrap_or(self.now);
-        let days = SignedDuration::from_hours(24 * COUNTED_DAYS_MAX);
-        if from.is_some_and(|from| from.duration_until(to) <= days) {
+        let most = if self.as_of.is_some() { RECALLED_DAYS_MAX } else { COUNTED_DAYS_MAX };
+        if from.is_some_and(|from| from.duration_until(to) <= SignedDuration::from_hours(24 * most)) {
             return Ok(());
         }
         Err(Problem::new(
             Kind::Unreadable,
             format!(
-                "this is counted rating by rating: name a `queue` or an `agent`, or at most {COUNTED_DAYS_MAX} days by `from` and `to`"
+                "this is counted rating by rating: name a `queue` or an `agent`, or at most {most} days by `from` and `to`"
             ),
         ))
     }
+}
+
+fn by_group(cells: Vec<Cell>) -> Counts {
+    cells.into_iter().map(|cell| ((cell.name, cell.period), cell.tally)).collect()
 }

@@ -1,5 +1,7 @@
 //! Reports, pinned on a few ratings whose numbers can be checked by hand, and held against each other.
 
+use std::time::Duration;
+
 use aftercall_store::Role;
 use serde_json::{Value, json};
 
@@ -294,6 +296,7 @@ async fn what_would_be_counted_for_too_long_is_refused_with_a_way_out() {
         ("format=xml", "must be json or csv"),
         ("limit=0", "must be a whole number from 1 to 10000"),
         ("cursor=x", "is not a cursor of this report"),
+        ("as_of=yesterday", "must be a date (2026-11-22) or an instant"),
         ("frm=2026-11-01", "did you mean"),
     ] {
         let why = server.get(&format!("/cc/reports/csat?{query}")).await;
@@ -320,4 +323,73 @@ async fn a_supervisor_sees_their_queues_and_an_agent_only_their_own_ratings() {
             ranking["rows"].as_array().unwrap().iter().map(|row| row["agent_id"].as_str().unwrap()).collect();
         assert_eq!(named, agents, "{ranking}");
     }
+}
+
+#[tokio::test]
+async fn a_report_says_again_what_it_said_before_ratings_came_late_and_were_changed_and_erased() {
+    let server = server().await;
+    let paths = [
+        "/cc/reports/csat?period=week&from=2026-11-02&group_by=queue&to=2026-11-23",
+        "/cc/reports/csat?period=month&from=2026-11-01&group_by=agent&score=5",
+        "/cc/reports/csat/ranking?from=2026-11-01&method=adjusted",
+        "/cc/reports/csat/ranking?from=2026-11-01&queue=sales",
+        "/cc/reports/csat/distribution?from=2026-11-01&agent=a2",
+        "/cc/reports/csat/compare?from=2026-11-16&to=2026-11-22",
+        "/cc/reports/csat/trend?period=week&from=2026-10-05&to=2026-11-22",
+        "/cc/reports/csat/alerts?period=day&from=2026-11-02&to=2026-11-22",
+    ];
+    let said = async || {
+        let mut all = Vec::new();
+        for path in paths {
+            all.push(server.get(path).await.text);
+        }
+        all
+    };
+    let (mut then, mut reports) = (vec![server.clock.now()], vec![said().await]);
+    for change in [
+        (
+            "POST",
+            "/cc/csat/late",
+            json!({"score": 1, "agent_id": "a3", "queue_id": "sales", "created_at": "2026-11-04T10:00:00Z"}),
+        ),
+        (
+            "PUT",
+            "/cc/csat/1",
+            json!({"score": 1, "queue_id": "support", "created_at": "2026-11-17T09:00:00Z"}),
+        ),
+        ("DELETE", "/cc/csat/3", Value::Null),
+        ("PUT", "/cc/csat/6", json!({"score": 5, "agent_id": null})),
+        ("DELETE", "/cc/csat/late", Value::Null),
+    ] {
+        server.clock.advance(Duration::from_secs(60));
+        let (method, path, body) = change;
+        let done = match method {
+            "POST" => server.post(path, body).await,
+            "PUT" => server.put(path, body).await,
+            _ => server.delete(path).await,
+        };
+        assert!(done.status.is_success(), "{method} {path}: {}", done.text);
+        then.push(server.clock.now());
+        reports.push(said().await);
+        for (then, reports) in then.iter().zip(&reports) {
+            for (path, expected) in paths.iter().zip(reports) {
+                let again = server.get(&format!("{path}&as_of={then}")).await;
+                assert_eq!((again.status.as_u16(), &again.text), (200, expected), "{path} as of {then}");
+            }
+        }
+    }
+    // Each change changed something that is reported, or this test says nothing.
+    assert!(reports.windows(2).all(|pair| pair[0] != pair[1]));
+    // A date is all of it; of what comes there is no report yet.
+    let path = "/cc/reports/csat?period=month&from=2026-11-01";
+    for (as_of, count) in
+        [("2026-11-22", 8), ("2026-11-21", 0), ("2031-01-01", 8), ("2026-11-22T08:00:00Z", 9)]
+    {
+        let report = server.get(&format!("{path}&as_of={as_of}")).await.json();
+        assert_eq!(report["rows"][0]["rating_count"], count, "{as_of}: {report}");
+    }
+    let why = server.get("/cc/reports/csat/funnel?as_of=2026-11-22").await.problem(400);
+    assert!(why.contains("a funnel takes no `as_of`"), "{why}");
+    let why = server.get("/cc/reports/csat/ranking?as_of=2026-11-22").await.problem(400);
+    assert!(why.contains("or at most 732 days"), "{why}");
 }
