@@ -1,6 +1,6 @@
 //! `/cc/csat/agent/{agent_id}` and `/cc/csat/queue/{queue_id}`: what ratings add up to.
 
-use aftercall_core::stats::{Tally, ranking};
+use aftercall_core::stats::{self, Grain, Tally, ranking};
 use aftercall_core::{AgentId, QueueId, TenantId};
 use aftercall_store::{By, Question, Queues, Subject, Tenant, Window};
 use axum::extract::State;
@@ -8,9 +8,9 @@ use axum::{Extension, Json};
 use utoipa::IntoParams;
 
 use super::access::{Ask, Who};
-use super::problem::Problem;
+use super::problem::{Kind, Problem};
 use super::read::{Id, Query};
-use super::view::{AgentResults, Place, Point, QueueResults, Summary, Trend};
+use super::view::{AgentResults, Direction, Place, Point, QueueResults, Summary, Trend};
 use super::window::{Asked, Counted};
 use super::{Api, forbidden};
 
@@ -88,18 +88,19 @@ pub async fn queue(
     let (all, days) = (tallies[0], &tallies[1..]);
     let agents = results.agents.into_iter().map(|of| (of.agent, of.tally));
     let ranking = ranking(agents).into_iter().map(Place::from).collect();
-    let trend = points(&tenant, &counted, days);
+    let trend = points(&tenant, &counted, days)?;
     Ok(Json(QueueResults { queue_id: queue.to_string(), summary: Summary::from(&all), trend, ranking }))
 }
 
 async fn trend(api: &Api, tenant: &Tenant, subject: &Subject, counted: &Counted) -> Result<Trend, Problem> {
     let ranges: Vec<_> = counted.days.iter().map(|day| day.span.clone()).collect();
     let tallies = api.store().tallies(&tenant.id, subject, &ranges).await?;
-    Ok(points(tenant, counted, &tallies))
+    points(tenant, counted, &tallies)
 }
 
 /// A trend of the tallies of its days.
-fn points(tenant: &Tenant, counted: &Counted, tallies: &[Tally]) -> Trend {
+fn points(tenant: &Tenant, counted: &Counted, tallies: &[Tally]) -> Result<Trend, Problem> {
+    let found = stats::trend(tallies).map_err(|why| Problem::new(Kind::Unreadable, why.to_string()))?;
     let points: Vec<Point> = counted
         .days
         .iter()
@@ -111,15 +112,18 @@ fn points(tenant: &Tenant, counted: &Counted, tallies: &[Tally]) -> Trend {
             partial: day.partial,
         })
         .collect();
-    Trend { days: points.len(), time_zone: tenant.time_zone.name().to_owned(), points }
+    Ok(Trend {
+        days: points.len(),
+        time_zone: tenant.time_zone.name().to_owned(),
+        direction: Direction::of(found.as_ref(), tallies, Grain::Day),
+        points,
+    })
 }
 
 impl Api {
     /// The tenant of a key.
     pub(super) async fn tenant(&self, id: &TenantId) -> Result<Tenant, Problem> {
         let tenant = self.store().tenant(id).await?;
-        tenant.ok_or_else(|| {
-            Problem::new(super::problem::Kind::NotFound, "the tenant of this key is not there any more")
-        })
+        tenant.ok_or_else(|| Problem::new(Kind::NotFound, "the tenant of this key is not there any more"))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aftercall_core::AgentId;
-use aftercall_core::stats::{Level, Ranked, Tally};
+use aftercall_core::stats::{self, Grain, Level, Ranked, Tally, Verdict};
 use aftercall_store::{Comment, Quality, Rating};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -174,8 +174,41 @@ pub struct Trend {
     /// The zone whose days they are.
     #[schema(example = "UTC")]
     pub time_zone: String,
+    /// Where they go.
+    #[serde(flatten)]
+    pub direction: Direction,
     /// Every one of them, oldest first.
     pub points: Vec<Point>,
+}
+
+/// Where scores go over periods of one length.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Direction {
+    /// In words, with its pace.
+    #[schema(example = "rising, about 0.2 points a month, beyond chance")]
+    pub verdict: String,
+    /// How many periods have ratings; with fewer than four there is no trend.
+    pub periods_rated: usize,
+    /// The change of the mean from a period to the next: the median of all pairs' (Theil-Sen).
+    pub slope: Option<f64>,
+    /// Its 95 % interval: low, high.
+    pub slope_interval: Option<[f64; 2]>,
+    /// How often chance alone makes as much of a trend (Mann-Kendall as modified by Hamed and Rao, where that can tell).
+    pub p: Option<f64>,
+}
+
+impl Direction {
+    /// Of a trend over periods of that length, each with its ratings.
+    #[must_use]
+    pub fn of(trend: Option<&stats::Trend>, tallies: &[Tally], grain: Grain) -> Self {
+        Self {
+            verdict: Verdict::of_trend(trend, grain).to_string(),
+            periods_rated: tallies.iter().filter(|tally| tally.count() > 0).count(),
+            slope: trend.map(|trend| trend.slope),
+            slope_interval: trend.map(|trend| trend.slope_interval.into()),
+            p: trend.map(|trend| trend.hamed_rao.unwrap_or(trend.mann_kendall).p),
+        }
+    }
 }
 
 /// A day.

@@ -488,6 +488,73 @@ fn history_is_imported_whole_or_not_at_all_and_twice_is_once() {
     }
 }
 
+#[test]
+fn a_file_of_changes_comes_to_what_they_come_to_and_twice_is_once() {
+    let folder = Folder::new();
+    let import = |text: &str| {
+        std::fs::write(folder.path().join("h.csv"), text).unwrap();
+        run(folder.path(), "import csv h.csv")
+    };
+    std::fs::write(
+        folder.path().join("aftercall.toml"),
+        "[http]\nlisten = \"127.0.0.1:0\"\n[sip]\nlisten = []\n",
+    )
+    .unwrap();
+    const HEADER: &str = "arrived_at,op,revision,call_id,score,agent_id\n";
+    let (code, out, err) = import(&format!(
+        "{HEADER}\
+        2026-11-02T10:00:00Z,amend,,c1,5,a1\n\
+        2026-11-02T11:00:00Z,create,0,c1,5,a1\n\
+        2026-11-02T10:59:59Z,create,0,c2,5,a1\n\
+        2026-11-02T11:00:00Z,change,0,c1,5,a1\n\
+        2026-11-02T12:00:00Z,delete,,,,\n\
+        soon,create,-1,c2,0,a1\n"
+    ));
+    let lines: Vec<&str> = out.lines().collect();
+    for (line, expected) in lines.iter().zip([
+        "h.csv:2: column `revision` is missing",
+        "h.csv:4: arrived before the line above it: sort the file by arrived_at",
+        "h.csv:5: `op` must be create, amend or delete",
+        "h.csv:6: column `call_id` is missing",
+        "h.csv:7: `arrived_at` must be an instant in RFC 3339",
+        "h.csv:7: `revision` must be a whole number",
+        "h.csv:7: `score` must be",
+    ]) {
+        assert!(line.starts_with(expected), "{line}\n{out}");
+    }
+    assert_eq!((code, err.as_str()), (2, "h.csv: 5 of 6 lines are at fault; nothing was kept\n"));
+    let changes = format!(
+        "{HEADER}\
+        2026-11-02T10:00:00Z,amend,1,late,4,a1\n\
+        2026-11-02T11:00:00Z,create,0,late,1,a1\n\
+        2026-11-02T12:00:00Z,create,0,plain,5,a1\n\
+        2026-11-02T13:00:00Z,create,,unnumbered,2,a1\n\
+        2026-11-02T14:00:00Z,delete,,gone,,a1\n\
+        2026-11-02T15:00:00Z,create,0,gone,3,a1\n\
+        2026-11-02T16:00:00Z,amend,2,plain,3,a2\n\
+        2099-01-01T00:00:00Z,delete,9,unnumbered,,a1\n"
+    );
+    let counts =
+        |new, known| (0, String::new(), format!("h.csv: {new} new, {known} known already, 0 refused\n"));
+    assert_eq!(import(&changes), counts(6, 2));
+    assert_eq!(import(&changes), counts(0, 8));
+    let serving = Serving::start_until(folder.path(), "keys");
+    let get =
+        |path: &str| serving.ask(&format!("GET {path} HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\n\r\n"));
+    for (call, expected) in [
+        ("late", "\"score\":4,"),
+        ("plain", "\"score\":3,"),
+        ("gone", "\"status\":410"),
+        ("unnumbered", "\"status\":410"),
+    ] {
+        assert!(get(&format!("/cc/csat/{call}")).contains(expected), "{call}");
+    }
+    for (then, count) in [("09:59:59", 0), ("11:30:00", 1), ("13:00:00", 3), ("17:00:00", 3)] {
+        let path = format!("/cc/reports/csat?period=month&from=2026-11-01&as_of=2026-11-02T{then}Z");
+        assert!(get(&path).contains(&format!("\"rating_count\":{count},")), "{then}: {}", get(&path));
+    }
+}
+
 /// A server that is running, ended when the test is.
 struct Serving {
     child: Child,

@@ -10,6 +10,8 @@ mod cluster;
 mod config;
 mod folder;
 mod postgres;
+#[path = "../../../core/tests/it/reference_stats/files.rs"]
+mod reference_files;
 mod server;
 mod signalling;
 mod tidy;

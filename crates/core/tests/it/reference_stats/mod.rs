@@ -3,6 +3,7 @@
 //! Run over the vectors of the repository, or over those in `AFTERCALL_REFERENCE_STATS`, which may be
 //! made with any seed (`crates/core/tests/vectors/stats/README.md`).
 
+mod files;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +21,8 @@ use jiff::civil::Date;
 use jiff::{Span, Timestamp};
 use serde_json::{Map, Value};
 
-use source::{Rating, SOURCE, expected, lines, series, tallies, tally, within, zone};
+use files::{expected, lines};
+use source::{Rating, SOURCE, series, tallies, tally, within, zone};
 
 /// Means and shares.
 const PLAIN: f64 = 1e-12;

@@ -1,22 +1,18 @@
 //! The reference's data, read and brought to the state that its answers are about.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use aftercall_core::Score;
 use aftercall_core::stats::{Bucket, Grain, Known, News, Tally, WeekStart, buckets};
-use flate2::read::GzDecoder;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The folder that holds other vectors than the repository's own, made with another seed.
-const ELSEWHERE: &str = "AFTERCALL_REFERENCE_STATS";
+use super::files::{expected, lines, text};
 
 pub struct Tenant {
     pub name: String,
@@ -68,17 +64,6 @@ impl Source {
     pub fn as_of(&self, at: Timestamp) -> Vec<Rating> {
         state(self.log.iter().filter(|row| row.arrived_at <= at))
     }
-}
-
-/// The answers of this file, without its `.json`.
-pub fn expected(name: &str) -> Value {
-    serde_json::from_str(&text(&format!("expected/{name}.json"))).unwrap()
-}
-
-/// The lines after the heading, cut at their commas.
-pub fn lines(name: &str) -> Vec<Vec<String>> {
-    let text = text(name);
-    text.lines().skip(1).map(|line| line.split(',').map(str::to_owned).collect()).collect()
 }
 
 pub fn tally<'a>(ratings: impl IntoIterator<Item = &'a Rating>) -> Tally {
@@ -135,23 +120,6 @@ pub fn zone(name: &str) -> TimeZone {
         return TimeZone::posix(HAVANA).unwrap();
     }
     TimeZone::get(name).unwrap()
-}
-
-/// A file of the reference, unpacked where it is packed.
-fn text(name: &str) -> String {
-    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/stats");
-    let folder = std::env::var_os(ELSEWHERE).map_or_else(|| PathBuf::from(own), PathBuf::from);
-    let packed = folder.join(format!("{name}.gz"));
-    let mut text = String::new();
-    if packed.exists() {
-        GzDecoder::new(std::fs::File::open(packed).unwrap()).read_to_string(&mut text).unwrap();
-    } else {
-        let path = folder.join(name);
-        let file = std::fs::File::open(&path);
-        let told = |error| panic!("{}: {error}: the reference statistics are not there", path.display());
-        file.unwrap_or_else(told).read_to_string(&mut text).unwrap();
-    }
-    text
 }
 
 fn tenants() -> Vec<Tenant> {

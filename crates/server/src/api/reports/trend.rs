@@ -18,6 +18,7 @@ use crate::api::access::Who;
 use crate::api::filter::FilterQuery;
 use crate::api::problem::{Kind, Problem};
 use crate::api::read::Query;
+use crate::api::view::Direction;
 use crate::fields::parsed;
 
 /// Periods of a chart's baseline, unless the request says otherwise.
@@ -30,16 +31,9 @@ pub struct TrendReport {
     pub period: &'static str,
     /// Whose days these are.
     pub time_zone: String,
-    /// In words, with its pace.
-    pub verdict: String,
-    /// How many periods have ratings; with fewer than four there is no trend.
-    pub periods_rated: usize,
-    /// The change of the mean from a period to the next: the median of all pairs' (Theil-Sen).
-    pub slope: Option<f64>,
-    /// Its 95 % interval: low, high.
-    pub slope_interval: Option<[f64; 2]>,
-    /// How often chance alone makes as much of a trend (Mann-Kendall as modified by Hamed and Rao, where that can tell).
-    pub p: Option<f64>,
+    /// Where they go.
+    #[serde(flatten)]
+    pub direction: Direction,
     /// The periods.
     pub rows: Vec<TrendRow>,
 }
@@ -106,11 +100,7 @@ pub async fn trend(
     let report = TrendReport {
         period: period.word(),
         time_zone: subject.zone.name().to_owned(),
-        verdict: Verdict::of_trend(found.as_ref(), period.grain(subject.tenant.week_start)).to_string(),
-        periods_rated: tallies.iter().filter(|tally| tally.count() > 0).count(),
-        slope: found.map(|trend| trend.slope),
-        slope_interval: found.map(|trend| trend.slope_interval.into()),
-        p: found.map(|trend| trend.hamed_rao.unwrap_or(trend.mann_kendall).p),
+        direction: Direction::of(found.as_ref(), &tallies, period.grain(subject.tenant.week_start)),
         rows: rows.collect(),
     };
     answer(format, &headers, &report, &TREND_COLUMNS)

@@ -7,6 +7,7 @@ mod listing;
 mod log;
 mod problems;
 mod ratings;
+mod reference;
 mod reports;
 mod results;
 
@@ -46,7 +47,7 @@ pub struct Server {
     writer_task: WriterTask,
     // Last, so that it goes last.
     folder: Folder,
-    _database: Option<Database>,
+    database: Option<Database>,
 }
 
 /// One story on both databases: each of these gets a server on each of them.
@@ -78,7 +79,7 @@ impl Server {
         let database = Database::new().await;
         let store = Store::open(&database.url).await.unwrap();
         let server = Self::start_in(Folder::new(), store, Config::built_in().http);
-        Self { _database: Some(database), ..server }
+        Self { database: Some(database), ..server }
     }
 
     pub async fn start_with(http: Http) -> Self {
@@ -105,7 +106,12 @@ impl Server {
             key_uses,
             unusual: Arc::default(),
         }));
-        Self { router, store, clock, metrics, http, writer_task, folder, _database: None }
+        Self { router, store, clock, metrics, http, writer_task, folder, database: None }
+    }
+
+    /// The address of its database.
+    pub fn url(&self) -> String {
+        self.database.as_ref().map_or_else(|| self.folder.database(), |database| database.url.clone())
     }
 
     /// Takes no more writes, as a server that is shutting down.

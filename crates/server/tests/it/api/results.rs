@@ -33,7 +33,7 @@ async fn an_agents_results_have_the_documented_shape() {
             "average_score": 4.25, "rating_count": 4,
             "distribution": {"1": 0, "2": 0, "3": 1, "4": 1, "5": 2},
             "csat_percent": 75.0, "csat_interval": [30.064184258240186, 95.44127391902994],
-            "trend": {"days": 3, "time_zone": "UTC", "points": [
+            "trend": {"days": 3, "time_zone": "UTC", "verdict": "too few to say", "periods_rated": 3, "slope": null, "slope_interval": null, "p": null, "points": [
                 {"date": "2026-11-20", "rating_count": 1, "average_score": 4.0, "partial": false},
                 {"date": "2026-11-21", "rating_count": 1, "average_score": 5.0, "partial": false},
                 {"date": "2026-11-22", "rating_count": 1, "average_score": 5.0, "partial": true},
@@ -59,7 +59,7 @@ async fn a_queues_results_have_the_documented_shape() {
             "average_score": 3.6, "rating_count": 5,
             "distribution": {"1": 1, "2": 0, "3": 1, "4": 1, "5": 2},
             "csat_percent": 60.0, "csat_interval": null,
-            "trend": {"days": 1, "time_zone": "UTC", "points": [
+            "trend": {"days": 1, "time_zone": "UTC", "verdict": "too few to say", "periods_rated": 1, "slope": null, "slope_interval": null, "p": null, "points": [
                 {"date": "2026-11-22", "rating_count": 1, "average_score": 5.0, "partial": true},
             ]},
             "ranking": [
@@ -81,7 +81,7 @@ async fn who_nobody_rated_has_a_count_of_nought_and_no_average() {
         "average_score": null, "rating_count": 0,
         "distribution": {"1": 0, "2": 0, "3": 0, "4": 0, "5": 0},
         "csat_percent": null, "csat_interval": null,
-        "trend": {"days": 1, "time_zone": "UTC", "points": [
+        "trend": {"days": 1, "time_zone": "UTC", "verdict": "too few to say", "periods_rated": 0, "slope": null, "slope_interval": null, "p": null, "points": [
             {"date": "2026-11-22", "rating_count": 0, "average_score": null, "partial": true},
         ]},
     });
@@ -136,7 +136,7 @@ async fn days_are_those_of_the_tenants_zone() {
     let results = server.get("/cc/csat/agent/a?days=3").await.json();
     assert_eq!(
         results["trend"],
-        json!({"days": 3, "time_zone": "Asia/Shanghai", "points": [
+        json!({"days": 3, "time_zone": "Asia/Shanghai", "verdict": "too few to say", "periods_rated": 2, "slope": null, "slope_interval": null, "p": null, "points": [
             {"date": "2026-11-20", "rating_count": 1, "average_score": 5.0, "partial": false},
             {"date": "2026-11-21", "rating_count": 1, "average_score": 1.0, "partial": false},
             {"date": "2026-11-22", "rating_count": 0, "average_score": null, "partial": true},
@@ -196,4 +196,20 @@ async fn surveys_are_listed_and_read() {
     assert_eq!(survey["definition"]["step"][0]["keys"]["1"]["score"], 5);
     assert_eq!(server.get("/cc/surveys/other").await.problem(404), "there is no survey of this name");
     server.get("/cc/surveys/No%20Such").await.problem(400);
+}
+
+#[tokio::test]
+async fn the_trend_says_where_scores_go_as_the_report_does() {
+    let server = Server::start().await;
+    for (day, score) in (9..=20).zip([1, 1, 2, 2, 3, 2, 3, 4, 4, 5, 4, 5]) {
+        rate(&server, &format!("c{day}"), score, "a", "q", &format!("2026-11-{day:02}T08:00:00Z")).await;
+    }
+    let report = server.get("/cc/reports/csat/trend?agent=a&from=2026-11-01&to=2026-11-22").await.json();
+    assert_eq!(report["verdict"], "rising, about 11.8 points a month, beyond chance");
+    for path in ["/cc/csat/agent/a?days=22", "/cc/csat/queue/q?days=22"] {
+        let trend = &server.get(path).await.json()["trend"];
+        for name in ["verdict", "periods_rated", "slope", "slope_interval", "p"] {
+            assert_eq!(trend[name], report[name], "{path} {name}");
+        }
+    }
 }
