@@ -5,6 +5,7 @@ pub mod clock;
 pub mod floor;
 pub mod generator;
 pub mod histogram;
+pub mod http;
 pub mod keys;
 pub mod load;
 pub mod meter;

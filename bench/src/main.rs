@@ -1,4 +1,4 @@
-//! The command line: `aftercall-bench load | signalling | floor | report`.
+//! The command line: `aftercall-bench load | signalling | floor | http | report`.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aftercall_bench::generator::Line;
+use aftercall_bench::http::What;
 use aftercall_bench::keys::Keys;
 use aftercall_bench::report::{self, Results};
-use aftercall_bench::{floor, load, signalling};
+use aftercall_bench::{floor, http, load, signalling};
 use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
@@ -34,6 +35,8 @@ enum Command {
     Floor(FloorArgs),
     /// The answering side of the floor: starts first, and ends by itself.
     FloorAnswer(FloorAnswerArgs),
+    /// Ratings posted, or answers asked for, over HTTP.
+    Http(HttpArgs),
     /// Tables of the results in a folder.
     Report(ReportArgs),
 }
@@ -55,6 +58,31 @@ struct LineArgs {
     /// What callers press, with shares if they are not the same: 1=60,2=20,5=20. Only keys that end the question.
     #[arg(long, default_value = "1=60,2=20,3=10,4=5,5=5")]
     press: Keys,
+    /// Writes the results as JSON to this file.
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct HttpArgs {
+    /// The server's HTTP address, for instance 127.0.0.1:8080.
+    #[arg(long)]
+    target: SocketAddr,
+    /// The server's process id, to measure what it uses.
+    #[arg(long)]
+    pid: Option<u32>,
+    /// Connections at once.
+    #[arg(long, default_value_t = 1)]
+    clients: u32,
+    /// Requests a second of all together; without it each asks again as soon as it has its answer.
+    #[arg(long)]
+    rate: Option<f64>,
+    /// For how long.
+    #[arg(long, default_value_t = 10.0)]
+    seconds: f64,
+    /// Asks for this path again and again; without it calls are rated that nobody rated yet.
+    #[arg(long)]
+    get: Option<String>,
     /// Writes the results as JSON to this file.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -167,6 +195,7 @@ fn main() -> anyhow::Result<()> {
         Command::Signalling(args) => signalling(&args),
         Command::Floor(args) => floor(&args),
         Command::FloorAnswer(args) => floor::answer(args.calls, args.port, seconds(args.seconds)?),
+        Command::Http(args) => http(&args),
         Command::Report(args) => report(&args),
     }
 }
@@ -222,6 +251,25 @@ fn floor(args: &FloorArgs) -> anyhow::Result<()> {
     })?;
     write_json(args.json.as_ref(), &outcome)?;
     say(&Results { floor: Some(outcome), ..Results::default() }.markdown())
+}
+
+fn http(args: &HttpArgs) -> anyhow::Result<()> {
+    let outcome = http::run(&http::Order {
+        target: args.target,
+        server: args.pid,
+        clients: args.clients,
+        rate: args.rate.map(rate).transpose()?,
+        during: seconds(args.seconds)?,
+        what: match &args.get {
+            Some(path) => What::Get(path.clone()),
+            None => What::Rate(run_name()?),
+        },
+    })?;
+    write_json(args.json.as_ref(), &outcome)?;
+    say(&format!(
+        "{:.0} a second, {:.2} ms in the middle, {:.2} ms p99",
+        outcome.per_second, outcome.took.p50_ms, outcome.took.p99_ms
+    ))
 }
 
 fn report(args: &ReportArgs) -> anyhow::Result<()> {
