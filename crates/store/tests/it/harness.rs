@@ -160,6 +160,11 @@ impl Tool {
         self.rows(statement.replace("$1", &format!("'{tenant}'"))).await
     }
 
+    /// What any statement finds.
+    pub(crate) async fn plain(&mut self, statement: &str) -> Vec<Vec<Option<String>>> {
+        self.rows(statement.to_owned()).await
+    }
+
     async fn rows(&mut self, statement: String) -> Vec<Vec<Option<String>>> {
         match self {
             Self::Sqlite(tool) => {
