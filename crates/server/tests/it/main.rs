@@ -9,6 +9,7 @@ mod cli;
 mod cluster;
 mod config;
 mod folder;
+mod migrate;
 mod postgres;
 mod server;
 mod signalling;

@@ -278,16 +278,13 @@ async fn copy(
     told: Told<'_>,
 ) -> Result<(), StoreError> {
     let mut arrived = destination.last(table, tenant).await?;
-    if table.key.is_empty() && arrived.is_some() {
-        return Ok(());
-    }
     let mut rows = source.page(table, tenant, arrived.as_deref(), ROWS_AT_ONCE).await?;
     while let Some(last) = rows.last() {
         let last = key_of(table, last);
         in_order(source, table, tenant, arrived.as_deref(), &rows)?;
         // The next are read while these are written.
         let (next, put) = tokio::join!(
-            source.page(table, tenant, Some(&last), if table.key.is_empty() { 0 } else { ROWS_AT_ONCE }),
+            source.page(table, tenant, Some(&last), ROWS_AT_ONCE),
             destination.put(table, tenant, arrived.as_deref(), &rows)
         );
         put?;

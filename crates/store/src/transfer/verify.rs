@@ -49,10 +49,9 @@ async fn compared(
     let mut behind: Option<Vec<Value>> = None;
     let mut rows = 0;
     loop {
-        let most = if table.key.is_empty() && behind.is_some() { 0 } else { ROWS_AT_ONCE };
         let (here, there) = tokio::join!(
-            source.page(table, tenant, behind.as_deref(), most),
-            destination.page(table, tenant, behind.as_deref(), most)
+            source.page(table, tenant, behind.as_deref(), ROWS_AT_ONCE),
+            destination.page(table, tenant, behind.as_deref(), ROWS_AT_ONCE)
         );
         let (here, there) = (here?, there?);
         if let Some(difference) = difference(table, &here, &there) {
