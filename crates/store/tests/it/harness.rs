@@ -24,6 +24,15 @@ pub(crate) enum Kind {
     Postgres,
 }
 
+impl Kind {
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Sqlite => Self::Postgres,
+            Self::Postgres => Self::Sqlite,
+        }
+    }
+}
+
 /// One story on both databases: each of these runs on each of them. The plain ones are told which; the others get a
 /// home there.
 macro_rules! on_both {

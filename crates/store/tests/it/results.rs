@@ -35,7 +35,7 @@ const ZONES: [&str; 4] = ["UTC", "Europe/Berlin", "Australia/Lord_Howe", "Pacifi
 const DAY: i64 = 86_400;
 
 #[derive(Debug, Clone)]
-enum Step {
+pub(crate) enum Step {
     Rate { call: u8, score: u8, agent: Option<u8>, queue: Option<u8>, days_ago: i64 },
     Move { call: u8, score: u8, agent: Option<u8>, queue: Option<u8>, days_ago: i64 },
     Erase { call: u8 },
@@ -46,7 +46,7 @@ enum Step {
     CatchUpWhollyAndRead,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(crate) fn step() -> impl Strategy<Value = Step> {
     let (call, score) = (0..24_u8, 1..=5_u8);
     let who = || prop::option::weighted(0.8, 0..3_u8);
     let states = vec![
@@ -68,6 +68,18 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (1..4_u8, 0..60_i64).prop_map(|(times, days_on)| Step::CatchUp { times, days_on }),
         2 => Just(Step::CatchUpWhollyAndRead),
     ]
+}
+
+/// A tenant's storm that nobody looks at.
+pub(crate) async fn raged(home: &Home, tenant: &str, steps: &[Step]) {
+    let (store, mut sql) = (home.open().await, home.tool().await);
+    let (tenant, zone) = (tenant.parse().unwrap(), Zone::new("UTC").unwrap());
+    let mut storm = Storm { store: &store, sql: &mut sql, tenant, zone, second: 0 };
+    store.create_tenant(&storm.as_tenant(), at(0)).await.unwrap();
+    for step in steps {
+        storm.take(step).await;
+    }
+    store.close().await;
 }
 
 /// One tenant's storm.

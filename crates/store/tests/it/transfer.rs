@@ -9,7 +9,16 @@ use aftercall_core::TenantId;
 use aftercall_store::transfer::{ColumnKind, Progress, TABLES, Table, Verified, plan, transfer};
 use aftercall_store::{Store, StoreError};
 
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
 use crate::harness::*;
+use crate::results::{raged, step};
+
+on_both! {
+    plain
+    whatever_was_written_is_the_same_elsewhere_and_back_again_wherever_the_move_was_stopped,
+}
 
 /// Later than everything that is written here, so that every month is over.
 fn now() -> jiff::Timestamp {
@@ -196,18 +205,23 @@ async fn fill_many(home: &Home, rows: usize) {
     store.close().await;
 }
 
-/// Moves until something has been told so often, then lets go of it in the middle, as a kill does.
+/// Moves until this is told, then lets go of it in the middle, as a kill does.
 async fn moved_until(from: &Home, to: &Home, stop: impl Fn(Progress) -> bool + Sync) {
+    assert!(!moved_while(from, to, |progress| !stop(progress)).await, "it was not stopped");
+}
+
+/// Moves for as long as it is told to go on; whether it came to its end.
+async fn moved_while(from: &Home, to: &Home, goes_on: impl Fn(Progress) -> bool + Sync) -> bool {
     let told = AtomicUsize::new(0);
     let (from, to) = (from.url(), to.url());
-    let mut tell = |progress| _ = told.fetch_add(usize::from(stop(progress)), Ordering::Relaxed);
+    let mut tell = |progress| _ = told.fetch_add(usize::from(!goes_on(progress)), Ordering::Relaxed);
     let mut moving = pin!(transfer(&from, &to, &now, &mut tell));
     std::future::poll_fn(|context| match moving.as_mut().poll(context) {
-        Poll::Ready(done) => panic!("it was not stopped: {done:?}"),
-        Poll::Pending if told.load(Ordering::Relaxed) > 0 => Poll::Ready(()),
+        Poll::Ready(done) => Poll::Ready(done.map(|_| true).unwrap()),
+        Poll::Pending if told.load(Ordering::Relaxed) > 0 => Poll::Ready(false),
         Poll::Pending => Poll::Pending,
     })
-    .await;
+    .await
 }
 
 #[tokio::test]
@@ -216,14 +230,10 @@ async fn stopped_after_any_batch_the_same_move_goes_on_and_ends_in_the_same() {
     fill(&source).await;
     fill_many(&source, 5_000).await;
     for to in [Home::on_postgres().await, Home::new()] {
-        // Each time so many rows further, then in the middle of counting, then in the middle of comparing.
-        for rows in [1, 2_000, 4_000, 6_000, 9_000] {
+        // Each time so many batches further, then in the middle of counting, then in the middle of comparing.
+        for batches in [1, 1, 2, 3, 2] {
             let arrived = AtomicUsize::new(0);
-            moved_until(&source, &to, |progress| match progress {
-                Progress::Moved(more) => arrived.fetch_add(more, Ordering::Relaxed) + more >= rows.min(2_500),
-                _ => true,
-            })
-            .await;
+            moved_until(&source, &to, |_| arrived.fetch_add(1, Ordering::Relaxed) + 1 == batches).await;
             let refused = Store::open(&to.url()).await.unwrap_err();
             assert!(matches!(refused, StoreError::HalfMoved { .. }), "{refused:?}");
             let told = refused.to_string();
@@ -422,6 +432,36 @@ async fn a_plan_tells_what_would_be_moved_and_makes_nothing() {
     assert_eq!(of("cc_csat"), (counted, 0));
     let id: TenantId = tenant();
     assert!(told.stock.iter().any(|of| of.tenant == id.as_str()));
+}
+
+fn whatever_was_written_is_the_same_elsewhere_and_back_again_wherever_the_move_was_stopped(kind: Kind) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = 6;
+    }
+    let stories = prop::collection::vec(prop::collection::vec(step(), 1..40), 2);
+    let outcome = TestRunner::new(config).run(&(stories, 1..20_usize), |(stories, stop)| {
+        runtime.block_on(async {
+            let (one, other) = (Home::on(kind).await, Home::on(kind.other()).await);
+            for (tenant, steps) in ["default", "north"].into_iter().zip(&stories) {
+                raged(&one, tenant, steps).await;
+            }
+            let before = contents(&one).await;
+            // Stopped when that much has been told, if ever, then called again.
+            let told = AtomicUsize::new(0);
+            let goes_on = |_| told.fetch_add(1, Ordering::Relaxed) + 1 < stop;
+            if !moved_while(&one, &other, goes_on).await {
+                moved(&one, &other).await.unwrap();
+            }
+            assert_eq!(contents(&other).await, before);
+            let back = Home::on(kind).await;
+            moved(&other, &back).await.unwrap();
+            assert_eq!(contents(&back).await, before);
+        });
+        Ok(())
+    });
+    outcome.unwrap_or_else(|failure| panic!("{failure}"));
 }
 
 trait SumPairs {
