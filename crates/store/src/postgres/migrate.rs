@@ -3,8 +3,8 @@
 use sqlx::{Connection as _, PgConnection, Row};
 
 use crate::fault::Fault;
-use crate::transfer::Found;
 use crate::transfer::sql::MARK;
+use crate::transfer::{Shape, Unlike};
 
 /// One file a version, in order. Forward only: a file that has been released is never edited.
 const STEPS: &[&str] = &[include_str!("../../migrations/postgres/0001_first.sql")];
@@ -70,17 +70,17 @@ pub(super) async fn migrate(connection: &mut PgConnection) -> Result<Schema, Fau
 }
 
 /// What a database is, as it is.
-pub(super) async fn look(connection: &mut PgConnection) -> Result<Found, Fault> {
+pub(super) async fn look(connection: &mut PgConnection) -> Result<Result<Shape, Unlike>, Fault> {
     let row = sqlx::query(LOOK).fetch_one(&mut *connection).await?;
     let (ours, tables): (bool, i64) = (row.try_get("ours")?, row.try_get("tables")?);
     Ok(match (row.try_get("is_utf8")?, ours) {
-        (false, _) => Found::Foreign("its encoding is not UTF8"),
-        (true, false) if tables > 0 => Found::Foreign("it holds another program's tables"),
-        (true, false) => Found::Fresh,
+        (false, _) => Err(Unlike::Foreign("its encoding is not UTF8")),
+        (true, false) if tables > 0 => Err(Unlike::Foreign("it holds another program's tables")),
+        (true, false) => Ok(Shape::Fresh),
         (true, true) => match version(connection).await? {
-            None => Found::Foreign("it holds another program's tables"),
-            Some(0) => Found::Fresh,
-            Some(version) => Found::of(version, VERSION),
+            None => Err(Unlike::Foreign("it holds another program's tables")),
+            Some(0) => Ok(Shape::Fresh),
+            Some(version) => Shape::of(version, VERSION),
         },
     })
 }

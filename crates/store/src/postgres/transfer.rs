@@ -11,10 +11,10 @@ use crate::postgres::cells::Stamp;
 use crate::postgres::migrate::{self, Schema};
 use crate::postgres::{CONNECT_WAIT, options, within};
 use crate::rows::{Cells as _, Damage, Decoded};
-use crate::transfer::Found;
 use crate::transfer::sql::{self, From, Read};
 use crate::transfer::tables::{Column, ColumnKind, Table};
 use crate::transfer::value::{Row, Value, key_of, shown};
+use crate::transfer::{Shape, Unlike};
 
 type Query = sqlx::query::Query<'static, Postgres, PgArguments>;
 
@@ -60,7 +60,7 @@ pub(crate) async fn hold(connection: &mut PgConnection) -> Result<(), Fault> {
     Ok(())
 }
 
-pub(crate) async fn look(connection: &mut PgConnection) -> Result<Found, Fault> {
+pub(crate) async fn look(connection: &mut PgConnection) -> Result<Result<Shape, Unlike>, Fault> {
     migrate::look(connection).await
 }
 

@@ -12,7 +12,7 @@ use crate::sqlite::{LOCK_WAIT, WRITER_CACHE, make};
 use crate::transfer::sql::{self, From, Read};
 use crate::transfer::tables::{Column, Table};
 use crate::transfer::value::{Row, Value, key_of, shown};
-use crate::transfer::{Access, Found};
+use crate::transfer::{Access, Shape, Unlike};
 
 type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
 
@@ -36,11 +36,11 @@ pub(crate) async fn open(path: &str, access: Access) -> Result<SqliteConnection,
     Ok(SqliteConnection::connect_with(&options).await?)
 }
 
-pub(crate) async fn look(connection: &mut SqliteConnection) -> Result<Found, Fault> {
+pub(crate) async fn look(connection: &mut SqliteConnection) -> Result<Result<Shape, Unlike>, Fault> {
     Ok(match migrate::version(connection).await? {
-        None => Found::Foreign("it belongs to another program"),
-        Some(0) => Found::Fresh,
-        Some(version) => Found::of(version, migrate::VERSION),
+        None => Err(Unlike::Foreign("it belongs to another program")),
+        Some(0) => Ok(Shape::Fresh),
+        Some(version) => Shape::of(version, migrate::VERSION),
     })
 }
 

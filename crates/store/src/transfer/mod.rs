@@ -38,12 +38,18 @@ pub(crate) enum Access {
 
 /// What a database is, as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum Shape {
     /// There is nothing in it.
     Fresh,
     /// Ours, of the present schema.
     Current,
+    /// Ours, of this earlier one.
     Older(i64),
+}
+
+/// Why a database is none that can be moved from, or into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unlike {
     Newer {
         found: i64,
         known: i64,
@@ -52,24 +58,12 @@ pub(crate) enum Found {
     Foreign(&'static str),
 }
 
-impl Found {
-    pub(crate) fn of(found: i64, known: i64) -> Self {
+impl Shape {
+    pub(crate) fn of(found: i64, known: i64) -> Result<Self, Unlike> {
         match found.cmp(&known) {
-            std::cmp::Ordering::Less => Self::Older(found),
-            std::cmp::Ordering::Equal => Self::Current,
-            std::cmp::Ordering::Greater => Self::Newer { found, known },
-        }
-    }
-
-    /// Why it is not taken.
-    fn refused(self, place: Place) -> StoreError {
-        match self {
-            Self::Newer { found, known } => StoreError::Newer { place, found, known },
-            Self::Foreign(why) => StoreError::NotOurs { place, why },
-            Self::Fresh | Self::Current | Self::Older(_) => {
-                let why = format!("it is {self:?}");
-                StoreError::Unfit { place, why, remedy: "name another database" }
-            }
+            std::cmp::Ordering::Less => Ok(Self::Older(found)),
+            std::cmp::Ordering::Equal => Ok(Self::Current),
+            std::cmp::Ordering::Greater => Err(Unlike::Newer { found, known }),
         }
     }
 }
@@ -140,12 +134,12 @@ pub async fn plan(from: &str, to: &str) -> Result<Plan, StoreError> {
     if is_there(&place) {
         let mut side = Side::open(to, Access::Read).await?;
         match side.found().await? {
-            Found::Fresh => {}
-            Found::Current => {
+            Shape::Fresh => {}
+            Shape::Current => {
                 goes_on = is_going_on(&mut side, &identity).await?;
                 destination = Some(side);
             }
-            other => return Err(of_destination(other, place)),
+            Shape::Older(version) => return Err(in_use(place, version)),
         }
     }
     let stock = stock(&mut source, destination.as_mut()).await?;
@@ -213,9 +207,9 @@ fn absolute(place: Place) -> Place {
 async fn claimed(to: &str, identity: &str) -> Result<Side, StoreError> {
     let mut side = Side::open(to, Access::Write).await?;
     match side.found().await? {
-        Found::Fresh => side.make_schema().await?,
-        Found::Current => {}
-        other => return Err(of_destination(other, side.place)),
+        Shape::Fresh => side.make_schema().await?,
+        Shape::Current => {}
+        Shape::Older(version) => return Err(in_use(side.place, version)),
     }
     if !is_going_on(&mut side, identity).await? {
         side.run(&[sql::MAKE_MARK, sql::INSERT_MARK, sql::DELETE_FIRST_TENANT], identity).await?;
@@ -223,15 +217,9 @@ async fn claimed(to: &str, identity: &str) -> Result<Side, StoreError> {
     Ok(side)
 }
 
-fn of_destination(found: Found, place: Place) -> StoreError {
-    match found {
-        Found::Older(version) => StoreError::Unfit {
-            place,
-            why: format!("it is a database of aftercall already, with schema version {version}"),
-            remedy: EMPTY,
-        },
-        other => other.refused(place),
-    }
+fn in_use(place: Place, version: i64) -> StoreError {
+    let why = format!("it is a database of aftercall already, with schema version {version}");
+    StoreError::Unfit { place, why, remedy: EMPTY }
 }
 
 const EMPTY: &str = "name an empty database, or a new one, in --to";

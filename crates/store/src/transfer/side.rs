@@ -12,7 +12,7 @@ use crate::results::answer::{Trust, answered};
 use crate::results::{By, Question, Queues, Results};
 use crate::transfer::tables::{TABLES, Table};
 use crate::transfer::value::{Row, Value, key_of, shown};
-use crate::transfer::{Access, Found, sql};
+use crate::transfer::{Access, Shape, Unlike, sql};
 use crate::{postgres, sqlite};
 
 /// One end of a move.
@@ -56,9 +56,9 @@ impl Side {
         }
         let mut side = Self::open(url, Access::Read).await?;
         match side.found().await? {
-            Found::Current => {}
-            Found::Fresh => return Err(nothing(&place)),
-            Found::Older(version) => {
+            Shape::Current => {}
+            Shape::Fresh => return Err(nothing(&place)),
+            Shape::Older(version) => {
                 let why = format!("it has schema version {version}, an earlier one");
                 return Err(unfit(
                     &place,
@@ -66,7 +66,6 @@ impl Side {
                     "run `aftercall results verify` of this version on it, which brings it up to date",
                 ));
             }
-            other => return Err(other.refused(place)),
         }
         if let Some((source_place, _)) = side.mark().await? {
             return Err(StoreError::HalfMoved { place, source_place });
@@ -103,8 +102,13 @@ impl Side {
     }
 
     /// What kind of database it is.
-    pub(super) async fn found(&mut self) -> Result<Found, StoreError> {
-        each!(self.look())
+    pub(super) async fn found(&mut self) -> Result<Shape, StoreError> {
+        let place = || self.place.clone();
+        match each!(self.look())? {
+            Ok(shape) => Ok(shape),
+            Err(Unlike::Newer { found, known }) => Err(StoreError::Newer { place: place(), found, known }),
+            Err(Unlike::Foreign(why)) => Err(StoreError::NotOurs { place: place(), why }),
+        }
     }
 
     /// Makes the tables, where there are none.

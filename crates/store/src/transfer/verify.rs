@@ -1,10 +1,13 @@
 //! Comparing two databases from the first row to the last, and what they say of all time.
 
-use aftercall_core::TenantId;
+use std::collections::BTreeMap;
+
+use aftercall_core::stats::Tally;
+use aftercall_core::{QueueId, TenantId};
 
 use crate::error::StoreError;
-use crate::results::Results;
 use crate::results::answer::Trust;
+use crate::results::{Figures, Results};
 use crate::transfer::side::Side;
 use crate::transfer::tables::Table;
 use crate::transfer::value::{Checksum, Row, Value, key_of, rises, shown};
@@ -113,14 +116,23 @@ async fn figures(source: &mut Side, destination: &mut Side, tenant: &TenantId) -
     })
 }
 
-/// The first thing of which two results do not say the same.
+/// The first queue or agent of which two results do not say the same.
 fn unlike(there: &Results, here: &Results) -> Option<String> {
-    let both = [(there, here), (here, there)];
-    let queue = both.iter().find_map(|(a, b)| a.figures.iter().find(|of| !b.figures.contains(of)));
-    let agent = both.iter().find_map(|(a, b)| a.agents.iter().find(|of| !b.agents.contains(of)));
-    let queue = queue.map(|of| {
-        let queue = of.queue.iter().flatten().map(ToString::to_string).next().unwrap_or_default();
-        format!("the figures of queue \"{queue}\" are others")
-    });
-    queue.or(agent.map(|of| format!("the figures of agent \"{}\" are others", of.agent)))
+    let name = |queue: &Option<QueueId>| queue.as_ref().map(ToString::to_string).unwrap_or_default();
+    let queues = |of: &Results| -> BTreeMap<String, Figures> {
+        of.figures.iter().map(|of| (of.queue.as_ref().map(name).unwrap_or_default(), of.figures)).collect()
+    };
+    let agents = |of: &Results| -> BTreeMap<(String, String), Tally> {
+        of.agents.iter().map(|of| ((name(&of.queue), of.agent.to_string()), of.tally)).collect()
+    };
+    if let Some(queue) = first_unlike(&queues(there), &queues(here)) {
+        return Some(format!("the figures of queue \"{queue}\" are others"));
+    }
+    let (queue, agent) = first_unlike(&agents(there), &agents(here))?;
+    Some(format!("the figures of agent \"{agent}\" in queue \"{queue}\" are others"))
+}
+
+/// The first key under which two maps do not hold the same.
+fn first_unlike<K: Ord + Clone, V: PartialEq>(one: &BTreeMap<K, V>, other: &BTreeMap<K, V>) -> Option<K> {
+    one.keys().chain(other.keys()).find(|key| one.get(key) != other.get(key)).cloned()
 }

@@ -287,6 +287,10 @@ async fn a_row_that_was_altered_after_it_arrived_is_found_and_named() {
         ),
         ("UPDATE cc_csat_month SET n4 = n4 + 1", "tenant \"default\": the figures of queue \""),
         (
+            "UPDATE cc_csat_agent_month SET n5 = n5 + 1 WHERE agent_id = 'a2'",
+            "tenant \"default\": the figures of agent \"a2\" in queue \"q1\" are others",
+        ),
+        (
             "INSERT INTO cc_tenants (tenant_id, time_zone, week_start, created_at)
              SELECT 'more', time_zone, week_start, created_at FROM cc_tenants WHERE tenant_id = 'acme'",
             "it has the tenants acme, default, more, and not acme, default",
@@ -361,6 +365,20 @@ async fn another_move_into_the_same_place_is_refused() {
     let told = moved(&to, &Home::new()).await.unwrap_err();
     assert!(matches!(told, StoreError::HalfMoved { .. }), "{told}");
     moved(&source, &to).await.unwrap();
+}
+
+#[tokio::test]
+async fn two_who_move_the_same_at_once_do_not_mix() {
+    let (source, to) = (Home::on_postgres().await, Home::on_postgres().await);
+    fill(&source).await;
+    fill_many(&source, 5_000).await;
+    let (one, other) = tokio::join!(moved(&source, &to), moved(&source, &to));
+    // Whoever was second may have been told that rows changed, or that there is nothing left to do.
+    if one.is_err() && other.is_err() {
+        moved(&source, &to).await.unwrap();
+    }
+    assert_eq!(contents(&to).await, contents(&source).await);
+    to.open().await.close().await;
 }
 
 #[tokio::test]
