@@ -132,6 +132,36 @@ pub enum StoreError {
         /// What the database said.
         what: String,
     },
+    /// Rows are being moved into it, and not all of them are there and verified.
+    #[error(
+        "{place}: not everything has been moved into it yet: run `aftercall migrate-store` from {source_place} to here once more, until it says that all is there; or name another database in [database] url"
+    )]
+    HalfMoved {
+        /// Where.
+        place: Place,
+        /// From where.
+        source_place: String,
+    },
+    /// It is not what is to be moved from, or into.
+    #[error("{place}: {why}; {remedy}")]
+    Unfit {
+        /// Where.
+        place: Place,
+        /// What it is.
+        why: String,
+        /// What to do about it.
+        remedy: &'static str,
+    },
+    /// What was moved is not what is there.
+    #[error(
+        "{place}: {what}; make this database anew and move everything once more, and if it differs again, report it"
+    )]
+    Differs {
+        /// Where to.
+        place: Place,
+        /// The first difference.
+        what: String,
+    },
     /// More was asked for than a call takes: the caller's fault.
     #[error("{given} {what} in one call; at most {most}")]
     TooMany {
@@ -171,6 +201,9 @@ impl StoreError {
             | Self::NotOurs { .. }
             | Self::Newer { .. }
             | Self::Damaged { .. }
+            | Self::HalfMoved { .. }
+            | Self::Unfit { .. }
+            | Self::Differs { .. }
             | Self::TooMany { .. }
             | Self::Closed => NextMove::GiveUp,
         }

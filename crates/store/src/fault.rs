@@ -12,6 +12,12 @@ pub(crate) enum Fault {
     Told(StoreError),
     /// Rows were not as they had been read a moment before, in the same transaction.
     Raced,
+    /// A value of the row behind this one, where a table is read from its first row to its last.
+    Row {
+        damage: Damage,
+        table: &'static str,
+        behind: String,
+    },
     /// What was to be kept could not be put into JSON.
     Json,
 }
@@ -48,6 +54,17 @@ impl Fault {
                 place: place.clone(),
                 what: format!("a value of column {column} is none of ours"),
             },
+            Self::Row { damage: Damage(column), table, behind } => {
+                let which = if behind.is_empty() {
+                    "its first row".to_owned()
+                } else {
+                    format!("the row behind {behind}")
+                };
+                StoreError::Damaged {
+                    place: place.clone(),
+                    what: format!("table {table}, {which}: a value of column {column} is none of ours"),
+                }
+            }
             Self::Told(error) => error,
             Self::Raced => failed("rows changed while they were written"),
             Self::Json => failed("a row could not be encoded"),

@@ -20,6 +20,7 @@ mod sql;
 mod sqlite;
 mod stamp;
 mod tenant;
+pub mod transfer;
 mod words;
 mod write;
 

@@ -5,6 +5,7 @@ mod dial;
 mod doctor;
 mod import;
 mod key;
+mod migrate_store;
 mod results;
 mod serve;
 mod tenant;
@@ -84,6 +85,9 @@ enum Command {
     /// Verify or rebuild what is counted of ratings
     #[command(subcommand)]
     Results(results::ResultsCommand),
+    /// Move everything into another database
+    #[command(after_help = migrate_store::EXAMPLES)]
+    MigrateStore(migrate_store::MigrateStore),
     /// Place a test call: a real telephone that waits for the prompt, presses keys and measures
     #[command(after_help = dial::EXAMPLES)]
     Dial(dial::DialCommand),
@@ -181,6 +185,7 @@ async fn dispatch(cli: Cli, world: &mut World<'_>) -> anyhow::Result<Exit> {
         Command::Tenant(command) => tenant::run(command, &load(world)?, world).await,
         Command::Import(command) => import::run(command, &load(world)?, world).await,
         Command::Results(command) => results::run(command, &load(world)?, world).await,
+        Command::MigrateStore(command) => migrate_store::run(command, world).await,
         Command::Dial(command) => dial::run(command, world).await,
         Command::Openapi => {
             let document = crate::api::document().to_pretty_json()?;

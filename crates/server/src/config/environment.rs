@@ -38,7 +38,8 @@ fn visit(
     }
 }
 
-fn filled(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
+/// A text with the variables in it replaced.
+pub(crate) fn filled(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
     let mut filled = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("${") {

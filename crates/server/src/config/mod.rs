@@ -20,6 +20,7 @@ pub mod sip;
 mod values;
 
 pub use clean::CleanIds;
+pub(crate) use environment::filled;
 pub use http::Http;
 pub use route::{AfterCall, Match, Queue, Route, Seen};
 pub use sip::{Peer, PeerAuth, Ports, Rtp, Sip, SipListen, SipTls, Srtp, Transport};

@@ -291,6 +291,9 @@ fn may_be_one_write(error: &StoreError) -> bool {
         | StoreError::Refused { .. }
         | StoreError::NotOurs { .. }
         | StoreError::Newer { .. }
+        | StoreError::HalfMoved { .. }
+        | StoreError::Unfit { .. }
+        | StoreError::Differs { .. }
         | StoreError::Closed => false,
     }
 }

@@ -9,6 +9,7 @@ mod cli;
 mod cluster;
 mod config;
 mod folder;
+mod migrate;
 mod postgres;
 #[path = "../../../core/tests/it/reference_stats/files.rs"]
 mod reference_files;

@@ -57,7 +57,7 @@ pub(super) fn passes(fault: &Fault) -> bool {
             let code = database.code().unwrap_or_default();
             matches!(&*code, SERIALIZATION | DEADLOCK) || is_lost(&code)
         }
-        Fault::Sql(_) | Fault::Damage(_) | Fault::Told(_) | Fault::Json => false,
+        Fault::Sql(_) | Fault::Damage(_) | Fault::Row { .. } | Fault::Told(_) | Fault::Json => false,
     }
 }
 

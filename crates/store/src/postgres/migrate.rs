@@ -3,6 +3,8 @@
 use sqlx::{Connection as _, PgConnection, Row};
 
 use crate::fault::Fault;
+use crate::transfer::sql::MARK;
+use crate::transfer::{Shape, Unlike};
 
 /// One file a version, in order. Forward only: a file that has been released is never edited.
 const STEPS: &[&str] = &[include_str!("../../migrations/postgres/0001_first.sql")];
@@ -25,6 +27,9 @@ const LOOK: &str = "SELECT
         AND relnamespace = current_schema()::regnamespace
         AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = c.oid AND deptype = 'e')) AS tables,
     current_setting('server_encoding') = 'UTF8' AS is_utf8";
+
+/// Whether rows are being moved into the database.
+const IS_MARKED: &str = "SELECT to_regclass('cc_migration') IS NOT NULL AS is_marked";
 
 /// What a database turned out to be.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,6 +67,31 @@ pub(super) async fn migrate(connection: &mut PgConnection) -> Result<Schema, Fau
         return Err(if is_there_already(&error) { Fault::Raced } else { Fault::Sql(error) });
     }
     step(connection).await
+}
+
+/// What a database is, as it is.
+pub(super) async fn look(connection: &mut PgConnection) -> Result<Result<Shape, Unlike>, Fault> {
+    let row = sqlx::query(LOOK).fetch_one(&mut *connection).await?;
+    let (ours, tables): (bool, i64) = (row.try_get("ours")?, row.try_get("tables")?);
+    Ok(match (row.try_get("is_utf8")?, ours) {
+        (false, _) => Err(Unlike::Foreign("its encoding is not UTF8")),
+        (true, false) if tables > 0 => Err(Unlike::Foreign("it holds another program's tables")),
+        (true, false) => Ok(Shape::Fresh),
+        (true, true) => match version(connection).await? {
+            None => Err(Unlike::Foreign("it holds another program's tables")),
+            Some(0) => Ok(Shape::Fresh),
+            Some(version) => Shape::of(version, VERSION),
+        },
+    })
+}
+
+/// From where rows are being moved into the database, and how far that is; `None` if they are not.
+pub(super) async fn mark(connection: &mut PgConnection) -> Result<Option<(String, String)>, Fault> {
+    if !sqlx::query(IS_MARKED).fetch_one(&mut *connection).await?.try_get("is_marked")? {
+        return Ok(None);
+    }
+    let row = sqlx::query(MARK).fetch_one(connection).await?;
+    Ok(Some((row.try_get("source")?, row.try_get("phase")?)))
 }
 
 async fn make(connection: &mut PgConnection) -> Result<(), sqlx::Error> {

@@ -10,6 +10,7 @@ mod recount;
 mod results;
 pub(crate) mod sql;
 mod tabulate;
+pub(crate) mod transfer;
 mod tries;
 mod write;
 
@@ -67,12 +68,32 @@ impl fmt::Debug for Postgres {
 
 impl Postgres {
     pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
+        match Self::open_marked(url).await? {
+            (store, None) => Ok(store),
+            (store, Some(source_place)) => {
+                Err(StoreError::HalfMoved { place: (*store.place).clone(), source_place })
+            }
+        }
+    }
+
+    /// Also where rows are being moved into the database.
+    pub(crate) async fn open_half_moved(url: &str) -> Result<Self, StoreError> {
+        Ok(Self::open_marked(url).await?.0)
+    }
+
+    /// Runs one statement.
+    pub(crate) async fn run(&self, statement: &'static str) -> Result<(), StoreError> {
+        self.tried(|| async { Ok(sqlx::query(statement).execute(&self.writers).await?) }).await.map(drop)
+    }
+
+    /// The store, and from where rows are being moved into it, if they are.
+    async fn open_marked(url: &str) -> Result<(Self, Option<String>), StoreError> {
         let options = options(url)?;
         let place = place(&options);
         let mut tries = Tries::default();
-        let schema = loop {
+        let (schema, source) = loop {
             match within(CONNECT_WAIT, migrated(&options)).await {
-                Ok(schema) => break schema,
+                Ok(found) => break found,
                 Err(fault) => tries.again(fault).await.map_err(|fault| fault.told(&place))?,
             }
         };
@@ -95,7 +116,7 @@ impl Postgres {
             pool.connect_lazy_with(options.clone())
         };
         let (writers, readers) = (pool(WRITERS), pool(READERS));
-        Ok(Self { writers, readers, place: Arc::new(place), ids: Arc::new(Ids::new()) })
+        Ok((Self { writers, readers, place: Arc::new(place), ids: Arc::new(Ids::new()) }, source))
     }
 
     pub(crate) async fn close(&self) {
@@ -154,11 +175,12 @@ async fn within<T>(wait: Duration, work: impl Future<Output = Result<T, Fault>>)
     tokio::time::timeout(wait, work).await.map_err(late)?
 }
 
-async fn migrated(options: &PgConnectOptions) -> Result<Schema, Fault> {
+async fn migrated(options: &PgConnectOptions) -> Result<(Schema, Option<String>), Fault> {
     let mut connection = PgConnection::connect_with(options).await?;
     let schema = migrate::migrate(&mut connection).await?;
+    let mark = if schema == Schema::Current { migrate::mark(&mut connection).await? } else { None };
     connection.close().await?;
-    Ok(schema)
+    Ok((schema, mark.map(|(source, _)| source)))
 }
 
 /// Where an address leads, without connecting.

@@ -22,6 +22,17 @@ pub(super) const SETTLE: &str = "SELECT set_config('lock_timeout', '5s', false),
     set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
         ELSE current_setting('synchronous_commit') END, false)";
 
+/// A connection that moves rows may be idle in a transaction, and busy in a statement, for as long as that takes.
+pub(super) const STAY: &str = "SELECT set_config('idle_in_transaction_session_timeout', '0', false),
+    set_config('statement_timeout', '0', false)";
+
+/// Connections of servers to this database.
+pub(super) const SERVERS: &str = "SELECT COUNT(*) AS number FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'aftercall'";
+
+/// Lets one at a time move rows into the database.
+pub(super) const HOLD_MARK: &str = "SELECT source FROM cc_migration WHERE tenant_id = '' FOR UPDATE";
+
 /// Rows of these columns as one JSON array.
 macro_rules! rows_json {
     ($first:ident $(, $column:ident)*) => {

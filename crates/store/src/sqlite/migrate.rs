@@ -2,6 +2,8 @@
 
 use sqlx::{Row, SqliteConnection};
 
+use crate::transfer::sql::MARK;
+
 /// One file a version, in order; each sets `user_version` to its own number. Forward only: a file
 /// that has been released is never edited.
 const STEPS: &[&str] = &[
@@ -17,6 +19,9 @@ pub(super) const VERSION: i64 = STEPS.len() as i64;
 
 /// `application_id` of our files: the letters `aftc`.
 const APPLICATION: i64 = 0x6166_7463;
+
+/// Whether rows are being moved into the file, and what the mark of it says.
+const IS_MARKED: &str = "SELECT COUNT(*) AS number FROM sqlite_schema WHERE name = 'cc_migration'";
 
 /// What a file turned out to be.
 #[derive(Debug, PartialEq, Eq)]
@@ -67,7 +72,7 @@ fn settled(version: Option<i64>) -> Option<Schema> {
 }
 
 /// The version of the file's schema, 0 of an empty one; `None` if it is another program's.
-async fn version(connection: &mut SqliteConnection) -> Result<Option<i64>, sqlx::Error> {
+pub(super) async fn version(connection: &mut SqliteConnection) -> Result<Option<i64>, sqlx::Error> {
     let row = sqlx::query(
         "SELECT (SELECT application_id FROM pragma_application_id),
                 (SELECT user_version FROM pragma_user_version),
@@ -78,4 +83,14 @@ async fn version(connection: &mut SqliteConnection) -> Result<Option<i64>, sqlx:
     let (application, version, tables): (i64, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
     let is_empty = application == 0 && version == 0 && tables == 0;
     Ok((application == APPLICATION || is_empty).then_some(version))
+}
+
+/// From where rows are being moved into the file, and how far that is; `None` if they are not.
+pub(super) async fn mark(connection: &mut SqliteConnection) -> Result<Option<(String, String)>, sqlx::Error> {
+    let marks: i64 = sqlx::query(IS_MARKED).fetch_one(&mut *connection).await?.try_get("number")?;
+    if marks == 0 {
+        return Ok(None);
+    }
+    let row = sqlx::query(MARK).fetch_one(connection).await?;
+    Ok(Some((row.try_get("source")?, row.try_get("phase")?)))
 }

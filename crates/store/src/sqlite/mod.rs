@@ -11,6 +11,7 @@ pub(crate) mod sql;
 mod tabulate;
 #[cfg(test)]
 mod tests;
+pub(crate) mod transfer;
 mod write;
 
 use std::fmt;
@@ -64,7 +65,26 @@ impl fmt::Debug for Sqlite {
 
 impl Sqlite {
     pub(crate) async fn open(path: &str) -> Result<Self, StoreError> {
+        Self::open_waiting(path, LOCK_WAIT).await?.whole().await
+    }
+
+    /// Also where rows are being moved into the file.
+    pub(crate) async fn open_half_moved(path: &str) -> Result<Self, StoreError> {
         Self::open_waiting(path, LOCK_WAIT).await
+    }
+
+    /// Refuses a file into which rows are being moved.
+    async fn whole(self) -> Result<Self, StoreError> {
+        let marked = async { Ok(migrate::mark(&mut *self.writer.acquire().await?).await?) };
+        let Some((source_place, _)) = self.told(marked.await)? else { return Ok(self) };
+        self.close().await;
+        Err(StoreError::HalfMoved { place: (*self.place).clone(), source_place })
+    }
+
+    /// Runs one statement.
+    pub(crate) async fn run(&self, statement: &'static str) -> Result<(), StoreError> {
+        let run = async { Ok(sqlx::query(statement).execute(&self.writer).await?) };
+        self.told(run.await).map(drop)
     }
 
     async fn open_waiting(path: &str, wait: Duration) -> Result<Self, StoreError> {

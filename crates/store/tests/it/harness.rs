@@ -24,6 +24,15 @@ pub(crate) enum Kind {
     Postgres,
 }
 
+impl Kind {
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Sqlite => Self::Postgres,
+            Self::Postgres => Self::Sqlite,
+        }
+    }
+}
+
 /// One story on both databases: each of these runs on each of them. The plain ones are told which; the others get a
 /// home there.
 macro_rules! on_both {
@@ -158,6 +167,11 @@ impl Tool {
     /// What a statement about a tenant finds; `$1` is the tenant.
     pub(crate) async fn of_tenant(&mut self, statement: &str, tenant: &TenantId) -> Vec<Vec<Option<String>>> {
         self.rows(statement.replace("$1", &format!("'{tenant}'"))).await
+    }
+
+    /// What any statement finds.
+    pub(crate) async fn plain(&mut self, statement: &str) -> Vec<Vec<Option<String>>> {
+        self.rows(statement.to_owned()).await
     }
 
     async fn rows(&mut self, statement: String) -> Vec<Vec<Option<String>>> {

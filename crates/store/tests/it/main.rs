@@ -16,3 +16,4 @@ mod refusals;
 mod results;
 mod sessions;
 mod storm;
+mod transfer;

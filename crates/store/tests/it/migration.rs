@@ -61,7 +61,7 @@ async fn a_snapshot_of_the_present_schema_is_written() {
 }
 
 /// Writes something into every table.
-async fn fill(store: &Store) {
+pub(crate) async fn fill(store: &Store) {
     let berlin = Tenant {
         id: "acme".parse().unwrap(),
         time_zone: Zone::new("Europe/Berlin").unwrap(),

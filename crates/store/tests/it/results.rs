@@ -36,7 +36,7 @@ const ZONES: [&str; 4] = ["UTC", "Europe/Berlin", "Australia/Lord_Howe", "Pacifi
 const DAY: i64 = 86_400;
 
 #[derive(Debug, Clone)]
-enum Step {
+pub(crate) enum Step {
     Rate { call: u8, score: u8, agent: Option<u8>, queue: Option<u8>, days_ago: i64 },
     Move { call: u8, score: u8, agent: Option<u8>, queue: Option<u8>, days_ago: i64 },
     Revise { call: u8, score: u8, agent: Option<u8>, queue: Option<u8>, days_ago: i64, number: u32 },
@@ -48,7 +48,7 @@ enum Step {
     CatchUpWhollyAndRead,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(crate) fn step() -> impl Strategy<Value = Step> {
     let (call, score) = (0..24_u8, 1..=5_u8);
     let who = || prop::option::weighted(0.8, 0..3_u8);
     let states = vec![
@@ -76,6 +76,19 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// What was said at some time: the tables of ratings by group, over all time and by month, and agents in queues.
 type Said = (Vec<Vec<Cell>>, Vec<AgentFigures>);
+
+/// A tenant's storm that nobody looks at.
+pub(crate) async fn raged(home: &Home, tenant: &str, steps: &[Step]) {
+    let (store, mut sql) = (home.open().await, home.tool().await);
+    let (tenant, zone) = (tenant.parse().unwrap(), Zone::new("UTC").unwrap());
+    let said = BTreeMap::new();
+    let mut storm = Storm { said, store: &store, sql: &mut sql, tenant, zone, second: 0 };
+    store.create_tenant(&storm.as_tenant(), at(0)).await.unwrap();
+    for step in steps {
+        storm.take(step).await;
+    }
+    store.close().await;
+}
 
 /// One tenant's storm.
 struct Storm<'a> {
