@@ -9,9 +9,9 @@ use crate::error::{Place, StoreError};
 use crate::fault::Fault;
 use crate::postgres::cells::Stamp;
 use crate::postgres::migrate::{self, Schema};
-use crate::postgres::{CONNECT_WAIT, options, within};
+use crate::postgres::{CONNECT_WAIT, options, sql, within};
 use crate::rows::{Cells as _, Damage, Decoded};
-use crate::transfer::sql::{self, From, Read};
+use crate::transfer::sql::{self as moving, From, Read};
 use crate::transfer::tables::{Column, ColumnKind, Table};
 use crate::transfer::value::{Row, Value, key_of, shown};
 use crate::transfer::{Shape, Unlike};
@@ -31,7 +31,7 @@ pub(crate) async fn open(url: &str) -> Result<PgConnection, Fault> {
     let options = options(url).map_err(Fault::Told)?.application_name(NAME);
     let connected = async { Ok(PgConnection::connect_with(&options).await?) };
     let mut connection = within(CONNECT_WAIT, connected).await?;
-    for statement in [crate::postgres::sql::SETTLE, crate::postgres::sql::STAY] {
+    for statement in [sql::SETTLE, sql::STAY] {
         connection.execute(statement).await?;
     }
     Ok(connection)
@@ -40,7 +40,7 @@ pub(crate) async fn open(url: &str) -> Result<PgConnection, Fault> {
 /// Refuses a database that a server works on.
 pub(crate) async fn alone(connection: &mut PgConnection, place: &Place) -> Result<(), Fault> {
     for _ in 0..LOOKS_MAX {
-        let row = sqlx::query(crate::postgres::sql::SERVERS).fetch_one(&mut *connection).await?;
+        let row = sqlx::query(sql::SERVERS).fetch_one(&mut *connection).await?;
         if row.whole("number")? == Some(0) {
             return Ok(());
         }
@@ -55,8 +55,8 @@ pub(crate) async fn alone(connection: &mut PgConnection, place: &Place) -> Resul
 
 /// From here on the database stays as it is, and is read as it is.
 pub(crate) async fn hold(connection: &mut PgConnection) -> Result<(), Fault> {
-    connection.execute(crate::postgres::sql::SNAPSHOT).await?;
-    connection.execute(sql::hold_all()).await?;
+    connection.execute(sql::SNAPSHOT).await?;
+    connection.execute(moving::hold_all()).await?;
     Ok(())
 }
 
@@ -76,7 +76,7 @@ pub(crate) async fn page(
     most: i64,
 ) -> Result<Vec<Row>, Fault> {
     let from = if behind.is_some() { From::Behind } else { From::TheFirst };
-    let query = bound(sql::page(table, from, Read::Cells), tenant, behind.unwrap_or_default());
+    let query = bound(moving::page(table, from, Read::Cells), tenant, behind.unwrap_or_default());
     let found = query.bind(most).fetch_all(connection).await?;
     let mut all = Vec::with_capacity(found.len());
     for cells in &found {
@@ -108,7 +108,7 @@ pub(crate) async fn last(
     table: &'static Table,
     tenant: &str,
 ) -> Result<Option<Vec<Value>>, Fault> {
-    let found = bound(sql::last(table), tenant, &[]).fetch_optional(connection).await?;
+    let found = bound(moving::last(table), tenant, &[]).fetch_optional(connection).await?;
     let Some(row) = found else { return Ok(None) };
     let columns = table.key_places().filter_map(|place| table.columns.get(place));
     Ok(Some(columns.map(|column| value(&row, column)).collect::<Result<_, _>>()?))
@@ -141,12 +141,12 @@ pub(crate) async fn put(
     behind: Option<&[Value]>,
     rows: &[Row],
 ) -> Result<(), Fault> {
-    let mut transaction = connection.begin_with(crate::postgres::sql::BEGIN).await?;
-    sqlx::query(crate::postgres::sql::HOLD_MARK).fetch_one(&mut *transaction).await?;
+    let mut transaction = connection.begin_with(sql::BEGIN).await?;
+    sqlx::query(sql::HOLD_MARK).fetch_one(&mut *transaction).await?;
     if last(&mut transaction, table, tenant).await?.as_deref() != behind {
         return Err(Fault::Raced);
     }
-    let mut query = bound(sql::put_arrays(table), tenant, &[]);
+    let mut query = bound(moving::put_arrays(table), tenant, &[]);
     for (place, column) in table.columns.iter().enumerate() {
         query = with_column(query, column, rows, place)?;
     }
@@ -189,9 +189,9 @@ pub(crate) async fn run(
     statements: &[&'static str],
     text: &str,
 ) -> Result<(), Fault> {
-    let mut transaction = connection.begin_with(crate::postgres::sql::BEGIN).await?;
-    for statement in statements {
-        let query = sqlx::query(*statement);
+    let mut transaction = connection.begin_with(sql::BEGIN).await?;
+    for &statement in statements {
+        let query = sqlx::query(statement);
         let query = if statement.contains("$1") { query.bind(text.to_owned()) } else { query };
         query.execute(&mut *transaction).await?;
     }

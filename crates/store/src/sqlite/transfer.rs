@@ -132,8 +132,8 @@ pub(crate) async fn run(
     text: &str,
 ) -> Result<(), Fault> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    for statement in statements {
-        let query = sqlx::query(*statement);
+    for &statement in statements {
+        let query = sqlx::query(statement);
         let query = if statement.contains("$1") { query.bind(text.to_owned()) } else { query };
         query.execute(&mut *transaction).await?;
     }
