@@ -5,6 +5,7 @@ mod directory;
 mod encode;
 pub(crate) mod fault;
 mod migrate;
+mod outbox;
 mod read;
 mod recount;
 mod results;
@@ -21,6 +22,7 @@ use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, PgTransaction};
 
 use crate::error::{Place, StoreError};
+use crate::event::Subscriptions;
 use crate::fault::Fault;
 use crate::ids::Ids;
 use crate::rows::Decoded;
@@ -56,6 +58,8 @@ pub struct Postgres {
     readers: PgPool,
     place: Arc<Place>,
     ids: Arc<Ids>,
+    /// Who is told of what is written.
+    pub(crate) subscriptions: Arc<Subscriptions>,
 }
 
 impl fmt::Debug for Postgres {
@@ -94,7 +98,8 @@ impl Postgres {
             pool.connect_lazy_with(options.clone())
         };
         let (writers, readers) = (pool(WRITERS), pool(READERS));
-        Ok(Self { writers, readers, place: Arc::new(place), ids: Arc::new(Ids::new()) })
+        let (place, ids) = (Arc::new(place), Arc::new(Ids::new()));
+        Ok(Self { writers, readers, place, ids, subscriptions: Arc::default() })
     }
 
     pub(crate) async fn close(&self) {

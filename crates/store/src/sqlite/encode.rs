@@ -3,6 +3,7 @@
 use aftercall_core::{AgentId, CallId, Key, QueueId, Score};
 use serde::Serialize;
 
+use crate::event::OutboxRow;
 use crate::quality::Quality;
 use crate::rating::Rating;
 use crate::rules::Entry;
@@ -173,6 +174,28 @@ impl<'a> LogRow<'a> {
             new_score: entry.new_score,
             actor: entry.by.text(),
             reason: entry.reason,
+        }
+    }
+}
+
+/// An event for a webhook as the JSON of [`super::sql::INSERT_OUTBOX`].
+#[derive(Serialize)]
+pub(super) struct OutboxCells<'a> {
+    webhook: &'a str,
+    event_id: String,
+    event: &'static str,
+    call_id: Option<&'a str>,
+    due_at: String,
+}
+
+impl<'a> OutboxCells<'a> {
+    pub(super) fn new(row: &'a OutboxRow) -> Self {
+        Self {
+            webhook: row.webhook.as_str(),
+            event_id: row.event.to_string(),
+            event: row.kind.word(),
+            call_id: row.call.as_ref().map(CallId::as_str),
+            due_at: text(row.due_at),
         }
     }
 }

@@ -9,6 +9,8 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/sqlite/0002_open_offers.sql"),
     include_str!("../../migrations/sqlite/0003_quality.sql"),
     include_str!("../../migrations/sqlite/0004_results.sql"),
+    "PRAGMA user_version = 5;",
+    include_str!("../../migrations/sqlite/0006_events.sql"),
 ];
 
 /// The version that this program works with.
