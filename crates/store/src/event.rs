@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use aftercall_core::stats::ChartRule;
 use aftercall_core::{AgentId, CallId, QueueId, Score, SurveyName, TenantId};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -175,35 +176,6 @@ pub struct Rated {
     pub score: Option<Score>,
 }
 
-/// By which rule a day is unusual.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum AlertRule {
-    /// Its mean score lies beyond the limits (XmR).
-    Mean,
-    /// Its share of satisfied callers does (Laney p').
-    Csat,
-    /// By this day many small steps up have added up (CUSUM).
-    ShiftUp,
-    /// By this day many small steps down have.
-    ShiftDown,
-}
-
-impl AlertRule {
-    /// Every rule.
-    pub const ALL: [Self; 4] = [Self::Mean, Self::Csat, Self::ShiftUp, Self::ShiftDown];
-
-    /// The word in the database and in JSON.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Mean => "mean",
-            Self::Csat => "csat",
-            Self::ShiftUp => "shift_up",
-            Self::ShiftDown => "shift_down",
-        }
-    }
-}
-
 /// A day that is unusual by a rule. What was raised stays, whatever comes late.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alert {
@@ -212,7 +184,7 @@ pub struct Alert {
     /// The local day.
     pub day: Date,
     /// By which rule.
-    pub rule: AlertRule,
+    pub rule: ChartRule,
     /// How many ratings the day had.
     pub rating_count: u64,
     /// The day's figure: a mean score, or a percentage.
@@ -456,7 +428,7 @@ mod tests {
             let alert = Alert {
                 queue: None,
                 day: "2026-11-22".parse().unwrap(),
-                rule: AlertRule::Mean,
+                rule: ChartRule::Mean,
                 rating_count: 1,
                 value: 1.0,
                 centre: 4.0,

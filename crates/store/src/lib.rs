@@ -32,9 +32,7 @@ use aftercall_core::{CallId, TenantId};
 use jiff::Timestamp;
 
 pub use error::{NextMove, Place, StoreError};
-pub use event::{
-    Alert, AlertRule, Event, EventId, EventKind, EventPage, Rated, Subject as EventSubject, Subscription,
-};
+pub use event::{Alert, Event, EventId, EventKind, EventPage, Rated, Subject as EventSubject, Subscription};
 pub use outbox::{Attempt, Claimed, DELIVERIES_MAX, Deliveries, Delivery, DeliveryState, Outcome, Replayed};
 pub use postgres::Postgres;
 pub use quality::{Measured, Quality};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use aftercall_core::stats::{Tally, WeekStart};
+use aftercall_core::stats::{ChartRule, Tally, WeekStart};
 use aftercall_core::{AgentId, CallId, Key, OfferState, QueueId, Score};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -12,7 +12,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use crate::event::{Alert, AlertRule, Event, EventId, EventKind, Happening, Rated};
+use crate::event::{Alert, Event, EventId, EventKind, Happening, Rated};
 use crate::outbox::{Delivery, DeliveryState};
 use crate::quality::Quality;
 use crate::rating::{Flag, Rating};
@@ -311,7 +311,7 @@ pub(crate) fn alert(row: &impl Cells) -> Decoded<Event> {
     let alert = Alert {
         queue: (!queue.is_empty()).then(|| queue.parse().map_err(|_| Damage("queue_id"))).transpose()?,
         day: local_day(row, "local_day")?,
-        rule: AlertRule::ALL.into_iter().find(|known| known.word() == rule).ok_or(Damage("rule"))?,
+        rule: ChartRule::ALL.into_iter().find(|known| known.word() == rule).ok_or(Damage("rule"))?,
         rating_count: number(row, "rating_count")?.ok_or(Damage("rating_count"))?,
         value: field(row, "value")?,
         centre: field(row, "centre")?,

@@ -8,6 +8,7 @@ mod key;
 mod results;
 mod serve;
 mod tenant;
+mod webhook;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -84,6 +85,9 @@ enum Command {
     /// Verify or rebuild what is counted of ratings
     #[command(subcommand)]
     Results(results::ResultsCommand),
+    /// List the webhooks, and try one
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// Place a test call: a real telephone that waits for the prompt, presses keys and measures
     #[command(after_help = dial::EXAMPLES)]
     Dial(dial::DialCommand),
@@ -181,6 +185,7 @@ async fn dispatch(cli: Cli, world: &mut World<'_>) -> anyhow::Result<Exit> {
         Command::Tenant(command) => tenant::run(command, &load(world)?, world).await,
         Command::Import(command) => import::run(command, &load(world)?, world).await,
         Command::Results(command) => results::run(command, &load(world)?, world).await,
+        Command::Webhook(command) => webhook::run(command, &load(world)?, world).await,
         Command::Dial(command) => dial::run(command, world).await,
         Command::Openapi => {
             let document = crate::api::document().to_pretty_json()?;

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aftercall_core::TenantId;
+use aftercall_core::stats::ChartRule;
 use aftercall_store::{
-    Actor, Alert, AlertRule, Attempt, Change, Claimed, DeliveryState, Event, EventId, EventKind, NewRating,
-    Outcome, Replacement, Store, Subscription, Write,
+    Actor, Alert, Attempt, Change, Claimed, DeliveryState, Event, EventId, EventKind, NewRating, Outcome,
+    Replacement, Store, Subscription, Write,
 };
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -281,7 +282,7 @@ async fn events_are_read_in_order_page_by_page_and_none_is_left_out(home: Home) 
     assert_eq!(store.behind_events(&tenant()).await.unwrap(), EventId::FIRST.next().next());
     let posts: Vec<Write> = (0..30).map(|n| post(&format!("c{n} {}", n % 5 + 1), n)).collect();
     store.write(&posts).await.unwrap();
-    store.raise(&tenant(), "2026-11-21".parse().unwrap(), &[alert(AlertRule::Mean)], at(31)).await.unwrap();
+    store.raise(&tenant(), "2026-11-21".parse().unwrap(), &[alert(ChartRule::Mean)], at(31)).await.unwrap();
     store.write(&[erase("c29", 32), erase("c28", 33)]).await.unwrap();
     let whole = store.events(&tenant(), EventId::FIRST, None, score(2), 500).await.unwrap().events;
     assert!(whole.is_sorted_by(|a, b| a.id < b.id));
@@ -316,7 +317,7 @@ async fn events_are_read_in_order_page_by_page_and_none_is_left_out(home: Home) 
     );
 }
 
-fn alert(rule: AlertRule) -> Alert {
+fn alert(rule: ChartRule) -> Alert {
     Alert {
         queue: None,
         day: "2026-11-21".parse().unwrap(),
@@ -337,8 +338,8 @@ async fn a_days_alerts_are_raised_once_and_stay(home: Home) {
     let day = "2026-11-21".parse().unwrap();
     assert_eq!(one.last_alert_day(&tenant()).await.unwrap(), None);
     let of_sales =
-        Alert { queue: Some("sales".parse().unwrap()), limits: None, ..alert(AlertRule::ShiftDown) };
-    let alerts = [alert(AlertRule::Mean), of_sales.clone()];
+        Alert { queue: Some("sales".parse().unwrap()), limits: None, ..alert(ChartRule::ShiftDown) };
+    let alerts = [alert(ChartRule::Mean), of_sales.clone()];
     let tenant = tenant();
     let (a, b) =
         tokio::join!(one.raise(&tenant, day, &alerts, at(0)), other.raise(&tenant, day, &alerts, at(0)));
