@@ -225,7 +225,7 @@ impl Store {
         each!(self.retry(tenant, webhook, event, now))
     }
 
-    /// Sends again what happened from `from` until just before `to`, under the old ids: a page of at most
+    /// Sends again what happened from `from` on, until just before `to` where there is one, under the old ids: a page of at most
     /// [`DELIVERIES_MAX`] rows. Of calls that are erased only that they are.
     ///
     /// # Errors
@@ -234,10 +234,10 @@ impl Store {
         &self,
         to_whom: &Subscription,
         from: EventId,
-        to: Timestamp,
+        to: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Replayed, StoreError> {
-        let page = self.events(&to_whom.tenant, from, Some(to), to_whom.low_score, DELIVERIES_MAX).await?;
+        let page = self.events(&to_whom.tenant, from, to, to_whom.low_score, DELIVERIES_MAX).await?;
         let wanted: Vec<Event> = page.events.into_iter().filter(|event| to_whom.wants(event)).collect();
         let wanted = wanted.as_slice();
         each!(self.send_again(to_whom, wanted, now))?;

@@ -40,7 +40,7 @@ impl Tail {
         tenant: TenantId,
         low: Score,
     ) -> Result<Self, StoreError> {
-        let told = matches!(store, Store::Postgres(_)).then(BTreeSet::new);
+        let told = matches!(store, Store::Postgres(_)).then(|| last.into_iter().collect());
         let reached = match last {
             Some(last) => last.next(),
             None => store.behind_events(&tenant).await?,

@@ -288,10 +288,9 @@ pub async fn replay(
         Problem::new(Kind::Unreadable, "`from` says since when what happened is to be sent again")
     })?;
     let now = api.clock().now();
-    let end = window.to.unwrap_or(now);
     let (mut from, mut events) = (EventId::at(begin), 0);
     for _ in 0..PAGES_REPLAYED_MAX {
-        let page = api.store().replay(&webhook.subscription, from, end, now).await?;
+        let page = api.store().replay(&webhook.subscription, from, window.to, now).await?;
         events += page.events;
         match page.next {
             Some(next) => from = next,

@@ -85,11 +85,7 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
         webhooks: config.webhooks.clone(),
         live: Live::new(config.http.max_event_streams, stop.clone()),
     }));
-    world.out.write_all(banner.as_bytes())?;
-    world.out.flush()?;
-    for warning in warnings(&config, world.clock.now()) {
-        tracing::warn!("{warning}");
-    }
+    announce(&banner, &config, world)?;
 
     let calls = async {
         stop.cancelled().await;
@@ -101,9 +97,7 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
     tracing::info!("writing what was said");
     writer_task.drain().await;
     // The router, and with it the last handle to it, is gone: this ends by itself.
-    for task in background {
-        task.await.context("what runs in the background did not end as it should")?;
-    }
+    ended(background).await?;
     key_uses_task.await.context("the task that notes the use of keys did not end as it should")?;
     store.close().await;
     tracing::info!("stopped");
@@ -127,6 +121,23 @@ fn background(
     let counting = tokio::spawn(results::keep_counting(store.clone(), clock(), stop.clone()));
     let alerts = tokio::spawn(alerts::keep_looking(store.clone(), clock(), stop.clone()));
     couriers.chain([counting, alerts]).collect()
+}
+
+/// Says that it is there, and what is worth a look.
+fn announce(banner: &str, config: &Config, world: &mut World<'_>) -> anyhow::Result<()> {
+    world.out.write_all(banner.as_bytes())?;
+    world.out.flush()?;
+    for warning in warnings(config, world.clock.now()) {
+        tracing::warn!("{warning}");
+    }
+    Ok(())
+}
+
+async fn ended(background: Vec<JoinHandle<()>>) -> anyhow::Result<()> {
+    for task in background {
+        task.await.context("what runs in the background did not end as it should")?;
+    }
+    Ok(())
 }
 
 async fn make_data_folder(config: &Config) -> anyhow::Result<()> {

@@ -111,7 +111,7 @@ fn kind(value: &Value) -> Result<EventKind, String> {
     let word = text(value)?;
     EventKind::ALL.into_iter().find(|kind| kind.word() == word).ok_or_else(|| {
         let words = EventKind::ALL.map(EventKind::word);
-        let hint = did_you_mean(&word, words.into_iter());
+        let hint = did_you_mean(&word, words);
         format!("is `{word}`, which is no event{hint}: {}", words.join(", "))
     })
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics says what is wrong")]
 
+mod alerts;
 mod api;
 mod calls;
 mod cli;
@@ -15,5 +16,6 @@ mod server;
 mod signalling;
 mod tidy;
 mod until;
+mod watching;
 mod webhooks;
 mod writer;

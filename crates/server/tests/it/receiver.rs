@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 use serde_json::Value;
 
@@ -41,7 +40,8 @@ pub struct Receiver {
 struct Shared {
     told: Mutex<Vec<Told>>,
     answers: Mutex<VecDeque<String>>,
-    is_deaf: AtomicBool,
+    is_deaf: Mutex<bool>,
+    hears_again: Condvar,
 }
 
 impl Receiver {
@@ -72,9 +72,9 @@ impl Receiver {
         self.shared.answers.lock().unwrap().extend(answers.iter().map(|answer| (*answer).to_owned()));
     }
 
-    /// Takes what it is sent, and says nothing any more.
+    /// Takes what it is sent, and says nothing as long as the test lasts.
     pub fn go_deaf(&self) {
-        self.shared.is_deaf.store(true, Relaxed);
+        *self.shared.is_deaf.lock().unwrap() = true;
     }
 
     /// What it was sent so far.
@@ -87,14 +87,20 @@ impl Receiver {
     }
 }
 
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        *self.shared.is_deaf.lock().unwrap() = false;
+        self.shared.hears_again.notify_all();
+    }
+}
+
 fn converse(stream: TcpStream, shared: &Shared) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut writer = stream;
     while let Some(told) = request(&mut reader) {
         shared.told.lock().unwrap().push(told);
-        if shared.is_deaf.load(Relaxed) {
-            std::thread::park();
-        }
+        let is_deaf = shared.is_deaf.lock().unwrap();
+        drop(shared.hears_again.wait_while(is_deaf, |is_deaf| *is_deaf).unwrap());
         let answer = shared.answers.lock().unwrap().pop_front().unwrap_or_else(|| "204 Taken".to_owned());
         let length = if answer.starts_with("204") { "" } else { "\r\nContent-Length: 0" };
         if write!(writer, "HTTP/1.1 {answer}{length}\r\n\r\n").is_err() {

@@ -250,14 +250,13 @@ async fn one_that_does_not_answer_holds_up_nobody_else() {
     for number in 0..40 {
         store.write(&[rate(&format!("c{number}"), 5, &clock)]).await.unwrap();
     }
-    tokio::task::spawn_blocking(move || {
+    let watched = tokio::task::spawn_blocking(move || {
         eventually("all of it at the quick one", || (well.told().len() == 40).then_some(()));
         let held =
             eventually("some of it at the deaf one", || Some(deaf.told().len()).filter(|held| *held > 0));
         assert!(held <= 4, "{held} at once");
-    })
-    .await
-    .unwrap();
+    });
+    watched.await.unwrap();
     stop.cancel();
 }
 
@@ -284,12 +283,11 @@ fn an_event_of_a_server_that_dies_before_it_is_sent_is_sent_by_the_next_one() {
     lines.sort();
     lines.dedup();
     assert_eq!(lines.len(), 20, "{lines:?}");
-    eventually("it to be known", || {
-        (server.metric("aftercall_webhook_attempts_total{outcome=\"delivered\"}") >= 20).then_some(())
+    let listed = eventually("all of it to be known as delivered", || {
+        Some(server.json("/cc/webhooks")["webhooks"][0].take()).filter(|listed| listed["waiting"] == 0)
     });
-    let listed = server.json("/cc/webhooks");
-    assert_eq!(listed["webhooks"][0]["waiting"], 0);
-    assert_eq!(listed["webhooks"][0]["host"], address.to_string());
+    assert_eq!((&listed["dead"], &listed["host"]), (&json!(0), &json!(address.to_string())));
+    assert!(server.metric("aftercall_webhook_attempts_total{outcome=\"delivered\"}") >= 20);
     server.stop();
 }
 

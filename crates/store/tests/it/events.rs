@@ -255,7 +255,7 @@ async fn a_retry_and_a_replay_send_under_the_old_ids(home: Home) {
     assert_eq!((again[0].event.id, again[0].attempt), (first[1].event.id, 1));
     settle(&store, &hook, &again, Outcome::Dead, 33).await;
 
-    let replayed = store.replay(&hook, EventId::at(at(0)), at(20), at(40)).await.unwrap();
+    let replayed = store.replay(&hook, EventId::at(at(0)), Some(at(20)), at(40)).await.unwrap();
     assert_eq!((replayed.events, replayed.next), (3, None));
     let again = claimed(&store, &hook, 40).await;
     assert_eq!(
