@@ -9,7 +9,7 @@ use aftercall_store::{Event, EventId, EventSubject, Role};
 use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::channel::{Channel, Sender};
 use serde_json::Value;
@@ -147,8 +147,10 @@ pub async fn events(
     let metrics = Arc::clone(&api.0.metrics);
     let stream = Stream { tail, reach, sender, _place: place, metrics };
     tokio::spawn(stream.run(asked.follows, written, live.stop.clone()));
-    let kind = HeaderValue::from_static("text/event-stream");
-    Ok(([(header::CONTENT_TYPE, kind)], Body::new(parts)).into_response())
+    let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    // Or nginx keeps it until there is more of it.
+    let unbuffered = (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    Ok(([kind, unbuffered], Body::new(parts)).into_response())
 }
 
 /// What a client says that it knows. An empty one says nothing (HTML, 9.2.4).

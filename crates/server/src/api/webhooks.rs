@@ -1,6 +1,7 @@
 //! `/cc/webhooks`: who is told, what became of it, and once more.
 
 use aftercall_store::{Deliveries, Delivery, DeliveryState, EventId, WebhookName};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -253,11 +254,14 @@ pub async fn deliveries(
 pub async fn retry(
     State(api): State<Api>,
     Extension(who): Extension<Who>,
-    Path((name, event)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
     query: Query,
 ) -> Result<(StatusCode, Json<DeliveryView>), Problem> {
     query.nothing()?;
     let nothing = || Problem::new(Kind::NotFound, "this webhook has no such event");
+    // The only thing that can go wrong with two texts is their encoding.
+    let Path((name, event)) =
+        path.map_err(|_| Problem::new(Kind::Unreadable, "the path is not UTF-8 once decoded"))?;
     let name: WebhookName = name.parse().map_err(|_| unknown())?;
     let webhook = &found(&api, &who, &name)?.subscription.webhook;
     let event: EventId = event.parse().map_err(|_| nothing())?;
