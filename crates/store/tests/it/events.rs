@@ -272,6 +272,7 @@ async fn history_that_was_brought_along_is_no_event(home: Home) {
     store.write(&[Write::Rate(brought), post("c2 5", 1)]).await.unwrap();
     assert_eq!(lines(&claimed(&store, &hook, 2).await), ["rating.created c2 0>5 r1"]);
     assert_eq!(told(&store).await, ["rating.created c2 0>5 r1"]);
+    assert_eq!(home.sql("SELECT event, call_id FROM cc_outbox").await, ["rating.created c2"]);
     // What becomes of it here is one.
     store.write(&[put("c1", 2, 3)]).await.unwrap();
     assert_eq!(told(&store).await.last().unwrap(), "rating.amended c1 1>2 r2");
