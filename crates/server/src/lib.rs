@@ -1,6 +1,7 @@
 //! The server: configuration, doors, API, command line. See ARCHITECTURE.md.
 
 pub(crate) mod aftermath;
+pub mod alerts;
 pub mod api;
 pub mod cli;
 pub mod clock;
@@ -12,6 +13,7 @@ pub mod installation;
 pub mod keys;
 pub mod logging;
 pub mod metrics;
+pub(crate) mod post;
 pub(crate) mod posted;
 pub mod prompts;
 pub mod recordings;
@@ -22,4 +24,5 @@ pub mod surveys;
 pub mod tls;
 pub(crate) mod unread;
 pub mod unusual;
+pub mod webhooks;
 pub mod writer;

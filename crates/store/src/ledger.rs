@@ -8,12 +8,13 @@ use aftercall_core::{AgentId, CallId, QueueId, Score, TenantId};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
+use uuid::Uuid;
 
 use crate::ids::Ids;
 use crate::quality::Quality;
 use crate::rating::Rating;
 use crate::rows::{self, Cells, Decoded, JsonRow};
-use crate::rules::{Entry, Known};
+use crate::rules::{Entry, Known, Op};
 use crate::session::{Answer, Offer};
 use crate::tenant::Zone;
 use crate::words::SessionId;
@@ -77,6 +78,16 @@ impl Ledger {
     /// Every call, as it was and as it is.
     fn calls(&self) -> impl Iterator<Item = (&CallId, &Known, &Known)> {
         self.before.iter().zip(&self.now).map(|((call, before), (_, now))| (call, before, now))
+    }
+
+    /// An id for each entry of the log.
+    pub(crate) fn log_ids(&self, ids: &Ids) -> Vec<Uuid> {
+        self.log.iter().map(|entry| ids.next(entry.arrived_at)).collect()
+    }
+
+    /// The calls that were erased.
+    pub(crate) fn erased(&self) -> Vec<&CallId> {
+        self.log.iter().filter(|entry| entry.op == Op::Deleted).map(|entry| &entry.call).collect()
     }
 
     /// The buckets whose figures it changes: of a move, the one it left and the one it came to.

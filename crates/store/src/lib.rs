@@ -5,9 +5,11 @@
 //! clock: the time is in every write.
 
 mod error;
+mod event;
 mod fault;
 mod ids;
 mod ledger;
+mod outbox;
 mod postgres;
 mod quality;
 mod rating;
@@ -31,6 +33,8 @@ use aftercall_core::{CallId, TenantId};
 use jiff::Timestamp;
 
 pub use error::{NextMove, Place, StoreError};
+pub use event::{Alert, Event, EventId, EventKind, EventPage, Rated, Subject as EventSubject, Subscription};
+pub use outbox::{Attempt, Claimed, DELIVERIES_MAX, Deliveries, Delivery, DeliveryState, Outcome, Replayed};
 pub use postgres::Postgres;
 pub use quality::{Measured, Quality};
 pub use rating::{Flag, Found, NotACursor, Rating, RatingCursor, RatingFilter};
@@ -43,7 +47,7 @@ pub use sqlite::Sqlite;
 pub use tenant::{ApiKey, KeyHash, KeyUse, NewKey, NotAZone, Revoked, Role, Tenant, TenantPut, Zone};
 pub use words::{
     CHANNEL_CHARS_MAX, COMMENT_CHARS_MAX, Channel, Comment, CommentFault, KeyId, NotAnId, RatedAt,
-    RatedAtFault, RatingId, SESSION_CHARS_MAX, Said, SessionId,
+    RatedAtFault, RatingId, SESSION_CHARS_MAX, Said, SessionId, WEBHOOK_CHARS_MAX, WebhookName,
 };
 pub use write::{
     Actor, Answered, BATCH_MAX, Change, Ended, Erasure, NewRating, Offered, Put, Replacement, Revision,
@@ -63,11 +67,12 @@ pub enum Store {
 macro_rules! each {
     ($store:ident.$ask:ident($($argument:ident),*)) => {
         match $store {
-            Store::Sqlite(sqlite) => sqlite.$ask($($argument),*).await,
-            Store::Postgres(postgres) => postgres.$ask($($argument),*).await,
+            $crate::Store::Sqlite(sqlite) => sqlite.$ask($($argument),*).await,
+            $crate::Store::Postgres(postgres) => postgres.$ask($($argument),*).await,
         }
     };
 }
+pub(crate) use each;
 
 impl Place {
     /// Where a URL leads, without looking there.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use aftercall_core::stats::{Tally, WeekStart};
+use aftercall_core::stats::{ChartRule, Tally, WeekStart};
 use aftercall_core::{AgentId, CallId, Key, OfferState, QueueId, Score};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -12,9 +12,12 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
+use crate::event::{Alert, Event, EventId, EventKind, Happening, Rated};
+use crate::outbox::{Delivery, DeliveryState};
 use crate::quality::Quality;
 use crate::rating::{Flag, Rating};
 use crate::results::{AgentFigures, Cell};
+use crate::rules::Op;
 use crate::session::{About, Answer, Offer};
 use crate::tenant::{ApiKey, Role, Tenant, Zone};
 use crate::words::{KeyId, RatingId, Said};
@@ -290,4 +293,95 @@ pub(crate) fn queue_month(row: &impl Cells) -> Decoded<(String, jiff::civil::Dat
 /// A pair of the `DAYS_OF_TENANT` statements.
 pub(crate) fn queue_day(row: &impl Cells) -> Decoded<(String, jiff::civil::Date)> {
     Ok((field(row, "queue_id")?, field(row, "day")?))
+}
+
+/// An entry of the log that is told.
+pub(crate) fn happening(row: &impl Cells) -> Decoded<Happening> {
+    let op: String = field(row, "op")?;
+    let score = |column| -> Decoded<Option<Score>> {
+        let number: Option<u8> = number(row, column)?;
+        number.map(|n| Score::try_from(n).map_err(|_| Damage(column))).transpose()
+    };
+    Ok(Happening {
+        id: row.id("log_id")?.ok_or(Damage("log_id"))?,
+        op: Op::ALL.into_iter().find(|known| known.word() == op).ok_or(Damage("op"))?,
+        at: moment(row, "arrived_at")?,
+        rated: Rated {
+            call: call(row)?,
+            agent: maybe(row, "agent_id")?,
+            queue: maybe(row, "queue_id")?,
+            survey: maybe(row, "survey")?,
+            rated_at: row.instant("rated_at")?,
+            revision: number(row, "revision")?.ok_or(Damage("revision"))?,
+            previous_score: score("old_score")?,
+            score: score("new_score")?,
+        },
+    })
+}
+
+/// An alert, as the event that it is.
+pub(crate) fn alert(row: &impl Cells) -> Decoded<Event> {
+    let (queue, rule): (String, String) = (field(row, "queue_id")?, field(row, "rule")?);
+    let limits = maybe(row, "low")?.zip(maybe(row, "high")?);
+    let alert = Alert {
+        queue: (!queue.is_empty()).then(|| queue.parse().map_err(|_| Damage("queue_id"))).transpose()?,
+        day: local_day(row, "local_day")?,
+        rule: ChartRule::ALL.into_iter().find(|known| known.word() == rule).ok_or(Damage("rule"))?,
+        rating_count: number(row, "rating_count")?.ok_or(Damage("rating_count"))?,
+        value: field(row, "value")?,
+        centre: field(row, "centre")?,
+        limits: limits.map(|(low, high)| [low, high]),
+    };
+    Ok(alert.event(row.id("alert_id")?.ok_or(Damage("alert_id"))?, moment(row, "raised_at")?))
+}
+
+/// A date.
+pub(crate) fn local_day(row: &impl Cells, column: &'static str) -> Decoded<jiff::civil::Date> {
+    field(row, column)
+}
+
+/// The day of the `LAST_ALERT_DAY` statement.
+pub(crate) fn last_day(row: &impl Cells) -> Decoded<jiff::civil::Date> {
+    local_day(row, "day")
+}
+
+/// The id of a `LAST_…` statement.
+pub(crate) fn last_id(row: &impl Cells) -> Decoded<Uuid> {
+    row.id("id")?.ok_or(Damage("id"))
+}
+
+/// An event that is due: its id, its kind, and how often it was sent.
+pub(crate) fn due(row: &impl Cells) -> Decoded<(EventId, EventKind, u32)> {
+    Ok((field(row, "event_id")?, kind(row)?, number(row, "attempts")?.ok_or(Damage("attempts"))?))
+}
+
+fn kind(row: &impl Cells) -> Decoded<EventKind> {
+    let word: String = field(row, "event")?;
+    EventKind::ALL.into_iter().find(|kind| kind.word() == word).ok_or(Damage("event"))
+}
+
+/// A row of the outbox.
+pub(crate) fn delivery(row: &impl Cells) -> Decoded<Delivery> {
+    let state: String = field(row, "state")?;
+    Ok(Delivery {
+        event: field(row, "event_id")?,
+        kind: kind(row)?,
+        call: maybe(row, "call_id")?,
+        state: DeliveryState::ALL.into_iter().find(|known| known.word() == state).ok_or(Damage("state"))?,
+        attempts: number(row, "attempts")?.ok_or(Damage("attempts"))?,
+        due_at: moment(row, "due_at")?,
+        settled_at: row.instant("settled_at")?,
+        status: number(row, "status")?,
+        reason: maybe(row, "reason")?,
+    })
+}
+
+/// When something was delivered last.
+pub(crate) fn settled_at(row: &impl Cells) -> Decoded<Option<Timestamp>> {
+    row.instant("settled_at")
+}
+
+/// A number of rows.
+pub(crate) fn count(row: &impl Cells) -> Decoded<u64> {
+    number(row, "n")?.ok_or(Damage("n"))
 }

@@ -189,6 +189,22 @@ macro_rules! each_queue {
     };
 }
 
+/// What is told of an entry of the log.
+macro_rules! happening_columns {
+    () => {
+        "log_id, call_id, op, revision, arrived_at, rated_at, agent_id, queue_id, survey, old_score, new_score"
+    };
+}
+
+/// Whether an entry is told at all, and still.
+macro_rules! is_told {
+    () => {
+        "op <> 'conflict' AND actor <> 'import' AND (op = 'deleted' OR NOT EXISTS (
+             SELECT 1 FROM cc_csat_log AS d WHERE tenant_id = $1 AND d.call_id = cc_csat_log.call_id
+             AND d.op = 'deleted'))"
+    };
+}
+
 statements! {
     RATING = concat!("SELECT ", rating_columns!(), " FROM cc_csat WHERE tenant_id = $1 AND call_id = $2");
     DELETED = "SELECT 1 FROM cc_csat_log WHERE tenant_id = $1 AND call_id = $2 AND op = 'deleted' LIMIT 1";
@@ -235,6 +251,51 @@ statements! {
     KEY = "SELECT * FROM cc_keys WHERE tenant_id = $1 AND key_id = $2";
     REVOKE_KEY = "UPDATE cc_keys SET revoked_at = $3
         WHERE tenant_id = $1 AND key_id = $2 AND revoked_at IS NULL";
+
+    /// What is told of entries from `$2` until just before `$3`: not of what changed nothing, of history that was
+    /// brought along, or, but for the erasure itself, of a call that was erased.
+    HAPPENINGS = concat!(
+        "SELECT ", happening_columns!(), " FROM cc_csat_log WHERE tenant_id = $1 AND log_id >= $2 AND log_id < $3
+         AND (op <> 'deleted' OR old_score IS NOT NULL) AND ", is_told!(), " ORDER BY log_id LIMIT $4"
+    );
+    HAPPENING = concat!(
+        "SELECT ", happening_columns!(), " FROM cc_csat_log WHERE tenant_id = $1 AND log_id = $2 AND ", is_told!()
+    );
+    LAST_HAPPENING = "SELECT log_id AS id FROM cc_csat_log WHERE tenant_id = $1 ORDER BY log_id DESC LIMIT 1";
+    ALERTS = "SELECT * FROM cc_alerts WHERE tenant_id = $1 AND alert_id >= $2 AND alert_id < $3
+        ORDER BY alert_id LIMIT $4";
+    ALERT = "SELECT * FROM cc_alerts WHERE tenant_id = $1 AND alert_id = $2";
+    LAST_ALERT = "SELECT alert_id AS id FROM cc_alerts WHERE tenant_id = $1 ORDER BY alert_id DESC LIMIT 1";
+    LAST_ALERT_DAY = "SELECT local_day AS day FROM cc_alert_days WHERE tenant_id = $1
+        ORDER BY local_day DESC LIMIT 1";
+    /// Whoever writes it raises the day's alerts.
+    INSERT_ALERT_DAY = "INSERT INTO cc_alert_days (tenant_id, local_day, looked_at) VALUES ($1, $2, $3)
+        ON CONFLICT (tenant_id, local_day) DO NOTHING";
+    INSERT_ALERT = "INSERT INTO cc_alerts (tenant_id, queue_id, local_day, rule, alert_id, raised_at, rating_count,
+            value, centre, low, high) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        ON CONFLICT (tenant_id, queue_id, local_day, rule) DO NOTHING";
+
+    DUE = "SELECT event_id, event, attempts FROM cc_outbox WHERE tenant_id = $1 AND webhook = $2
+        AND state = 'waiting' AND due_at <= $3 ORDER BY due_at, event_id LIMIT $4";
+    /// One's own until `$5`. Of two who claim the same event one changes a row.
+    CLAIM = "UPDATE cc_outbox SET attempts = attempts + 1, due_at = $5 WHERE tenant_id = $1 AND webhook = $2
+        AND event_id = $3 AND state = 'waiting' AND due_at <= $4";
+    /// Only by whoever claimed it last.
+    SETTLE_DELIVERY = "UPDATE cc_outbox SET state = $5, due_at = COALESCE($6, due_at), settled_at = $7, status = $8, reason = $9
+        WHERE tenant_id = $1 AND webhook = $2 AND event_id = $3 AND attempts = $4 AND state = 'waiting'";
+    RETRY = "UPDATE cc_outbox SET state = 'waiting', attempts = 0, due_at = $4, settled_at = NULL
+        WHERE tenant_id = $1 AND webhook = $2 AND event_id = $3";
+    DELIVERY = "SELECT * FROM cc_outbox WHERE tenant_id = $1 AND webhook = $2 AND event_id = $3";
+    PAGE_OF_DELIVERIES = "SELECT * FROM cc_outbox WHERE tenant_id = $1 AND webhook = $2 AND event_id < $3
+        ORDER BY event_id DESC LIMIT $4";
+    PAGE_OF_DELIVERIES_IN = "SELECT * FROM cc_outbox WHERE tenant_id = $1 AND webhook = $2 AND event_id < $3
+        AND state = $5 ORDER BY event_id DESC LIMIT $4";
+    COUNT_OF_DELIVERIES = "SELECT COUNT(*) AS n FROM cc_outbox WHERE tenant_id = $1 AND webhook = $2 AND state = $3";
+    LAST_DELIVERED = "SELECT settled_at FROM cc_outbox WHERE tenant_id = $1 AND webhook = $2 AND state = 'delivered'
+        ORDER BY event_id DESC LIMIT 1";
+    FORGET = "DELETE FROM cc_outbox WHERE tenant_id = $1 AND webhook = $2 AND event_id IN (
+        SELECT event_id FROM cc_outbox WHERE tenant_id = $1 AND webhook = $2 AND state = $3 AND event_id < $4
+        ORDER BY event_id LIMIT $5)";
 }
 
 /// The rules that let the data move to many machines later (see the table's migration): every
@@ -248,7 +309,8 @@ mod tests {
         include_str!("../migrations/sqlite/0002_open_offers.sql"),
         include_str!("../migrations/sqlite/0003_quality.sql"),
         include_str!("../migrations/sqlite/0004_results.sql"),
-        include_str!("../migrations/sqlite/0005_as_of.sql")
+        include_str!("../migrations/sqlite/0005_as_of.sql"),
+        include_str!("../migrations/sqlite/0006_events.sql")
     );
     const POSTGRES: &str = include_str!("../migrations/postgres/0001_first.sql");
 
@@ -320,7 +382,7 @@ mod tests {
                 );
                 keys += 1;
             }
-            assert_eq!(keys, 20);
+            assert_eq!(keys, 27);
             let with_tenant = all.replace(" COLLATE \"C\"", "").matches("tenant_id TEXT NOT NULL").count();
             assert_eq!(all.matches("CREATE TABLE cc_").count(), with_tenant);
         }

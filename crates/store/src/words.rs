@@ -92,9 +92,7 @@ impl Channel {
     /// When it is empty, longer than [`CHANNEL_CHARS_MAX`] or has other characters.
     pub fn new(text: impl Into<String>) -> Result<Self, IdFault> {
         let text = text.into();
-        check(&text, CHANNEL_CHARS_MAX, |c| {
-            c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.')
-        })?;
+        check(&text, CHANNEL_CHARS_MAX, is_name)?;
         Ok(Self(text))
     }
 
@@ -109,6 +107,36 @@ impl FromStr for Channel {
     type Err = IdFault;
     fn from_str(text: &str) -> Result<Self, IdFault> {
         Self::new(text)
+    }
+}
+
+/// The longest name of a webhook, in characters.
+pub const WEBHOOK_CHARS_MAX: usize = 64;
+
+/// A webhook's name in the configuration and in addresses: lower-case letters, digits, `-`, `_`, `.`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WebhookName(String);
+
+impl WebhookName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for WebhookName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for WebhookName {
+    type Err = IdFault;
+    /// Accepts the name exactly as given, as a [`Channel`]'s.
+    fn from_str(text: &str) -> Result<Self, IdFault> {
+        check(text, WEBHOOK_CHARS_MAX, is_name)?;
+        Ok(Self(text.to_owned()))
     }
 }
 
@@ -226,6 +254,11 @@ impl RatedAt {
 /// How long a text is, and nothing of what it says.
 fn masked(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     write!(f, "\"… {} characters\"", text.chars().count())
+}
+
+/// Whether a name may have this in it.
+fn is_name(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.')
 }
 
 fn check(text: &str, longest: usize, allowed: impl Fn(char) -> bool) -> Result<(), IdFault> {

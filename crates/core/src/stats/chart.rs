@@ -62,6 +62,67 @@ pub struct MeanChart {
     pub shift_down: Option<usize>,
 }
 
+/// A rule by which a bucket is unusual.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ChartRule {
+    /// Its mean score lies beyond three standard deviations (XmR).
+    Mean,
+    /// Its share of scores 4 and 5 does (Laney p').
+    Csat,
+    /// It is the first by which many small steps up have added up (CUSUM).
+    ShiftUp,
+    /// It is the first by which many small steps down have.
+    ShiftDown,
+}
+
+impl ChartRule {
+    /// Every rule.
+    pub const ALL: [Self; 4] = [Self::Mean, Self::Csat, Self::ShiftUp, Self::ShiftDown];
+
+    /// The word in the database and in JSON.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+            Self::Csat => "csat",
+            Self::ShiftUp => "shift_up",
+            Self::ShiftDown => "shift_down",
+        }
+    }
+}
+
+/// Why a bucket is unusual.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Unusual {
+    /// By which rule.
+    pub rule: ChartRule,
+    /// What is usual: a mean score, or a percentage.
+    pub centre: f64,
+    /// Its limits; none where many small steps added up.
+    pub limits: Option<Interval>,
+}
+
+impl Charts {
+    /// Why the bucket at this place is unusual; nothing where it is not.
+    #[must_use]
+    pub fn unusual(&self, place: usize) -> Vec<Unusual> {
+        let mean = self.mean.iter().flat_map(|chart| {
+            let beyond = chart.unusual.contains(&place).then_some((ChartRule::Mean, Some(chart.limits)));
+            let shift = |at: Option<usize>, rule| (at == Some(place)).then_some((rule, None));
+            let shifts =
+                [shift(chart.shift_up, ChartRule::ShiftUp), shift(chart.shift_down, ChartRule::ShiftDown)];
+            let found = beyond.into_iter().chain(shifts.into_iter().flatten());
+            found.map(|(rule, limits)| Unusual { rule, centre: chart.centre, limits })
+        });
+        let csat = self.csat.iter().filter(|chart| chart.unusual.contains(&place)).map(|chart| Unusual {
+            rule: ChartRule::Csat,
+            centre: chart.centre,
+            limits: chart.limits.iter().find(|(at, _)| *at == place).map(|(_, limits)| *limits),
+        });
+        mean.chain(csat).collect()
+    }
+}
+
 /// Charts of these buckets in the order of time; the first `baseline` of those with ratings are
 /// the baseline. No chart where there are fewer than that, or the baseline is below two.
 #[must_use]

@@ -21,7 +21,7 @@ pub mod words;
 
 pub use buckets::{Bucket, Grain, buckets};
 pub use calendar::WeekStart;
-pub use chart::{Charts, charts};
+pub use chart::{ChartRule, Charts, Unusual, charts};
 pub use compare::{Comparison, against_rest, compare};
 pub use funnel::{Funnel, Stage};
 pub use interval::{Interval, Level};

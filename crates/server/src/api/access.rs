@@ -27,6 +27,8 @@ pub enum Ask<'a> {
     Queue(&'a QueueId),
     /// To see the surveys.
     Surveys,
+    /// To see what is sent to whom, and to send it again.
+    Webhooks,
     /// To see what the server as a whole does, whoever it does it for.
     Metrics,
 }
@@ -45,8 +47,9 @@ impl Who {
             (Role::Agent(own), Ask::Read(rating)) => rating.agent.as_ref() == Some(own),
             (Role::Agent(_), _) => false,
             (Role::Viewer, Ask::Read(_) | Ask::Queue(_) | Ask::Surveys) => true,
-            (Role::Viewer, Ask::Rate(_) | Ask::MoveTo(_)) => false,
+            (Role::Viewer, Ask::Rate(_) | Ask::MoveTo(_) | Ask::Webhooks) => false,
             (Role::Supervisor(_), Ask::Surveys) => true,
+            (Role::Supervisor(_), Ask::Webhooks) => false,
             (Role::Supervisor(own), Ask::Rate(queue) | Ask::MoveTo(queue)) => holds(own, queue),
             (Role::Supervisor(own), Ask::Read(rating)) => holds(own, rating.queue.as_ref()),
             (Role::Supervisor(own), Ask::Queue(queue)) => holds(own, Some(queue)),

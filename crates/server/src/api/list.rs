@@ -23,7 +23,7 @@ use crate::fields::{Fields, parsed, text};
 /// Ratings on a page, unless the request says otherwise.
 const LIMIT_DEFAULT: u16 = 100;
 
-/// The most ratings on a page: with the longest comments under 9 MB.
+/// The most on a page: of ratings with the longest comments under 9 MB.
 const LIMIT_MAX: u16 = 500;
 
 /// When, and which page.
@@ -101,7 +101,7 @@ pub async fn list(
 }
 
 /// The same query, from another place on. It is repeated as it came, which is valid in an address.
-fn next_link(address: &Address, cursor: &str) -> String {
+pub(super) fn next_link(address: &Address, cursor: &str) -> String {
     let mut link = format!("<{}?", address.here());
     for pair in address.query().split('&').filter(|pair| !pair.is_empty()) {
         // Nobody encodes the letters of `cursor`; and if, the answer would be that it comes twice.
@@ -117,7 +117,7 @@ fn next_link(address: &Address, cursor: &str) -> String {
     link
 }
 
-fn limit(value: &Value) -> Result<u16, String> {
+pub(super) fn limit(value: &Value) -> Result<u16, String> {
     let number = text(value)?.parse::<u16>().ok().filter(|number| (1..=LIMIT_MAX).contains(number));
     number.ok_or_else(|| format!("must be a whole number from 1 to {LIMIT_MAX}"))
 }

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod auth;
 mod csat;
+pub mod events;
 mod filter;
 mod guard;
 mod health;
@@ -15,7 +16,9 @@ mod read;
 mod reports;
 mod results;
 mod surveys;
+pub mod tail;
 pub mod view;
+mod webhooks;
 mod window;
 
 use std::sync::Arc;
@@ -25,14 +28,15 @@ use axum::Router;
 use axum::http::{Method, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 
 pub use openapi::document;
 pub(crate) use window::rfc_3339;
 
+use self::events::Live;
 use self::problem::{Kind, Problem};
 use crate::clock::Clock;
-use crate::config::Http;
+use crate::config::{Http, Webhook};
 use crate::keys::KeyUses;
 use crate::metrics::Metrics;
 use crate::surveys::Surveys;
@@ -58,6 +62,10 @@ pub struct Parts {
     pub key_uses: KeyUses,
     /// What looks unusual about ratings.
     pub unusual: Arc<Unusual>,
+    /// Who is told of what happens.
+    pub webhooks: Vec<Webhook>,
+    /// Who may watch it.
+    pub live: Live,
 }
 
 /// The API's state. Clones share it.
@@ -99,6 +107,14 @@ impl Api {
         &self.0.surveys
     }
 
+    fn webhooks(&self) -> &[Webhook] {
+        &self.0.webhooks
+    }
+
+    fn live(&self) -> &Live {
+        &self.0.live
+    }
+
     fn note_use(&self, used: KeyUse) {
         self.0.key_uses.note(used);
     }
@@ -112,6 +128,11 @@ pub fn router(api: Api) -> Router {
         .route("/csat/agent/{agent_id}", get(results::agent))
         .route("/csat/queue/{queue_id}", get(results::queue))
         .merge(reports::routes())
+        .route("/events", get(events::events))
+        .route("/webhooks", get(webhooks::list))
+        .route("/webhooks/{webhook}/deliveries", get(webhooks::deliveries))
+        .route("/webhooks/{webhook}/deliveries/{event}/retry", post(webhooks::retry))
+        .route("/webhooks/{webhook}/replay", post(webhooks::replay))
         .route("/surveys", get(surveys::list))
         .route("/surveys/{name}", get(surveys::read));
     Router::new()

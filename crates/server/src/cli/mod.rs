@@ -9,6 +9,7 @@ mod migrate_store;
 mod results;
 mod serve;
 mod tenant;
+mod webhook;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -88,6 +89,9 @@ enum Command {
     /// Move everything into another database
     #[command(after_help = migrate_store::EXAMPLES)]
     MigrateStore(migrate_store::MigrateStore),
+    /// List the webhooks, and try one
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// Place a test call: a real telephone that waits for the prompt, presses keys and measures
     #[command(after_help = dial::EXAMPLES)]
     Dial(dial::DialCommand),
@@ -186,6 +190,7 @@ async fn dispatch(cli: Cli, world: &mut World<'_>) -> anyhow::Result<Exit> {
         Command::Import(command) => import::run(command, &load(world)?, world).await,
         Command::Results(command) => results::run(command, &load(world)?, world).await,
         Command::MigrateStore(command) => migrate_store::run(command, world).await,
+        Command::Webhook(command) => webhook::run(command, &load(world)?, world).await,
         Command::Dial(command) => dial::run(command, world).await,
         Command::Openapi => {
             let document = crate::api::document().to_pretty_json()?;

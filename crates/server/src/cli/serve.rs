@@ -11,10 +11,13 @@ use jiff::Timestamp;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, World, clock_fault, open};
 use crate::aftermath::Aftermath;
+use crate::alerts;
+use crate::api::events::Live;
 use crate::api::listen::{self, Listener};
 use crate::api::{self, Api, Parts, auth};
 use crate::config::Config;
@@ -27,6 +30,7 @@ use crate::results;
 use crate::signalling::{Listen, Transport};
 use crate::surveys::Surveys;
 use crate::unusual::Unusual;
+use crate::webhooks::Courier;
 use crate::writer::Writer;
 
 pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result<Exit> {
@@ -41,7 +45,7 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
     raise_open_files();
     let stop = stop_on_signals()?;
     make_data_folder(&config).await?;
-    let store = open(&config).await?;
+    let store = open(&config).await?.telling(config.subscriptions());
     place_tenants(&config, &store, world).await?;
     let listener = bind(config.http.listen).await?;
 
@@ -50,7 +54,7 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
     let clock = world.clock.clone();
     let (writer, writer_task) = Writer::start(store.clone(), recordings.clone(), clock, Arc::clone(&metrics));
     let (key_uses, key_uses_task) = KeyUses::start(store.clone());
-    let counting = tokio::spawn(results::keep_counting(store.clone(), world.clock.clone(), stop.clone()));
+    let background = background(&config, &store, &writer, &metrics, world, &stop);
     let unusual = Arc::new(Unusual::default());
     let parts = sip::Parts {
         sip_tls: installation.sip_tls,
@@ -78,12 +82,10 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
         surveys: installation.surveys,
         key_uses,
         unusual,
+        webhooks: config.webhooks.clone(),
+        live: Live::new(config.http.max_event_streams, stop.clone()),
     }));
-    world.out.write_all(banner.as_bytes())?;
-    world.out.flush()?;
-    for warning in warnings(&config, world.clock.now()) {
-        tracing::warn!("{warning}");
-    }
+    announce(&banner, &config, world)?;
 
     let calls = async {
         stop.cancelled().await;
@@ -95,11 +97,47 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
     tracing::info!("writing what was said");
     writer_task.drain().await;
     // The router, and with it the last handle to it, is gone: this ends by itself.
-    counting.await.context("the result service did not end as it should")?;
+    ended(background).await?;
     key_uses_task.await.context("the task that notes the use of keys did not end as it should")?;
     store.close().await;
     tracing::info!("stopped");
     Ok(Exit::Well)
+}
+
+/// What runs beside everything else until it is told to stop.
+fn background(
+    config: &Config,
+    store: &Store,
+    writer: &Writer,
+    metrics: &Arc<Metrics>,
+    world: &World<'_>,
+    stop: &CancellationToken,
+) -> Vec<JoinHandle<()>> {
+    let clock = || world.clock.clone();
+    let couriers = config.webhooks.iter().map(|webhook| {
+        let courier = Courier::new(store.clone(), clock(), Arc::clone(metrics), webhook.clone());
+        tokio::spawn(courier.run(writer.changes(), stop.clone()))
+    });
+    let counting = tokio::spawn(results::keep_counting(store.clone(), clock(), stop.clone()));
+    let alerts = tokio::spawn(alerts::keep_looking(store.clone(), clock(), stop.clone()));
+    couriers.chain([counting, alerts]).collect()
+}
+
+/// Says that it is there, and what is worth a look.
+fn announce(banner: &str, config: &Config, world: &mut World<'_>) -> anyhow::Result<()> {
+    world.out.write_all(banner.as_bytes())?;
+    world.out.flush()?;
+    for warning in warnings(config, world.clock.now()) {
+        tracing::warn!("{warning}");
+    }
+    Ok(())
+}
+
+async fn ended(background: Vec<JoinHandle<()>>) -> anyhow::Result<()> {
+    for task in background {
+        task.await.context("what runs in the background did not end as it should")?;
+    }
+    Ok(())
 }
 
 async fn make_data_folder(config: &Config) -> anyhow::Result<()> {

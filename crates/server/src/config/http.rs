@@ -33,6 +33,8 @@ pub struct Http {
     pub request_timeout: Duration,
     /// How many connections are open at once.
     pub max_connections: usize,
+    /// How many may watch events at once.
+    pub max_event_streams: usize,
 }
 
 impl Http {
@@ -51,6 +53,7 @@ impl Http {
         let header_seconds = fields.required("header_seconds", whole(1..=300));
         let request_seconds = fields.required("request_seconds", whole(1..=300));
         let max_connections = fields.required("max_connections", whole(1..=100_000));
+        let max_event_streams = fields.required("max_event_streams", whole(0..=10_000));
         Some(Self {
             listen: listen?,
             public_url: public_url?,
@@ -61,6 +64,7 @@ impl Http {
             header_timeout: Duration::from_secs(header_seconds?.into()),
             request_timeout: Duration::from_secs(request_seconds?.into()),
             max_connections: max_connections? as usize,
+            max_event_streams: max_event_streams? as usize,
         })
     }
 

@@ -8,7 +8,7 @@ use aftercall_core::stats::WeekStart;
 use aftercall_core::survey::Located;
 use aftercall_core::survey::fault::{Fault, Severity, line_column, locate_toml};
 use aftercall_core::{Language, QueueId, SurveyName, TenantId};
-use aftercall_store::{Place, StoreError, Zone};
+use aftercall_store::{Place, StoreError, Subscription, Zone};
 use serde_json::Value;
 
 pub mod clean;
@@ -18,12 +18,14 @@ mod named;
 pub mod route;
 pub mod sip;
 mod values;
+pub mod webhook;
 
 pub use clean::CleanIds;
 pub(crate) use environment::filled;
 pub use http::Http;
 pub use route::{AfterCall, Match, Queue, Route, Seen};
 pub use sip::{Peer, PeerAuth, Ports, Rtp, Sip, SipListen, SipTls, Srtp, Transport};
+pub use webhook::Webhook;
 
 use crate::fields::{Fields, parsed, text};
 use crate::secret::Secret;
@@ -71,6 +73,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// What queues say about it.
     pub queues: Vec<Queue>,
+    /// Who is told of ratings and alerts.
+    pub webhooks: Vec<Webhook>,
     /// What the file says, for the places of faults; it may hold passwords.
     source: Secret,
 }
@@ -195,7 +199,9 @@ impl Config {
     pub fn tenants_named(&self) -> BTreeSet<&TenantId> {
         let peers = self.sip.peers.iter().map(|peer| &peer.tenant);
         let routes = self.routes.iter().filter_map(|route| route.tenant.as_ref());
-        peers.chain(routes).chain(self.queues.iter().map(|queue| &queue.tenant)).collect()
+        let webhooks = self.webhooks.iter().map(|webhook| &webhook.subscription.tenant);
+        let queues = self.queues.iter().map(|queue| &queue.tenant);
+        peers.chain(routes).chain(queues).chain(webhooks).collect()
     }
 
     fn build(layers: Layers) -> Result<Self, Vec<Fault>> {
@@ -222,6 +228,7 @@ impl Config {
             fields.required_table("ids", |ids| ids.required("clean", |value| CleanIds::new(&text(value)?)));
         let routes = fields.tables("route", Route::read);
         let queues = fields.tables("queue", Queue::read);
+        let webhooks = webhooks(fields);
         if let Some(routes) = &routes {
             refuse_twice(fields, "route", routes.iter().map(|route| &route.name));
         }
@@ -245,9 +252,16 @@ impl Config {
             ids_clean: ids_clean?,
             routes: routes?,
             queues: queues?,
+            webhooks: webhooks?,
             source: Secret::new(""),
             data_dir,
         })
+    }
+
+    /// What is told to whom.
+    #[must_use]
+    pub fn subscriptions(&self) -> Vec<Subscription> {
+        self.webhooks.iter().map(|webhook| webhook.subscription.clone()).collect()
     }
 
     /// The first route that matches a call.
@@ -267,6 +281,17 @@ struct Layers {
     site: Value,
     folder: PathBuf,
     file: Option<PathBuf>,
+}
+
+fn webhooks(fields: &mut Fields<'_, '_>) -> Option<Vec<Webhook>> {
+    let webhooks = fields.tables("webhook", Webhook::read)?;
+    let names = webhooks.iter().map(|webhook| (&webhook.subscription.tenant, &webhook.subscription.webhook));
+    refuse_twice(fields, "webhook", names);
+    if webhooks.len() > webhook::WEBHOOKS_MAX {
+        let most = format!("is one too many: at most {}", webhook::WEBHOOKS_MAX);
+        fields.fault_in("webhook", webhook::WEBHOOKS_MAX, &most);
+    }
+    Some(webhooks)
 }
 
 /// Two entries of the same name: only the first would ever count.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::post;
+
 /// The longest answer that is read: one word in a little JSON.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 
@@ -22,10 +24,8 @@ struct Answer {
 /// POSTs `body` and returns the outcome: the word in `{"outcome": "…"}`, `ok` for any other 2xx,
 /// `failed` for everything else and for no answer in time. Blocks for at most `timeout`.
 pub(super) fn tell(url: &str, timeout: Duration, body: &Value) -> String {
-    let agent: ureq::Agent =
-        ureq::Agent::config_builder().timeout_global(Some(timeout)).max_redirects(0).build().into();
     let text = body.to_string();
-    let sent = agent.post(url).header("Content-Type", "application/json").send(text);
+    let sent = post::agent(timeout).post(url).header("Content-Type", "application/json").send(text);
     match sent {
         Ok(mut answer) if answer.status().is_success() => {
             let text = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
@@ -34,7 +34,7 @@ pub(super) fn tell(url: &str, timeout: Duration, body: &Value) -> String {
         Ok(_) => FAILED.to_owned(),
         Err(fault) => {
             // The address is an operator's, without query; the body, which may name people, is not logged.
-            tracing::warn!(host = host(url), %fault, "a webhook did not answer");
+            tracing::warn!(host = post::host(url), %fault, "a webhook did not answer");
             FAILED.to_owned()
         }
     }
@@ -44,11 +44,6 @@ fn word(text: &str) -> String {
     let said = serde_json::from_str::<Answer>(text).ok().and_then(|answer| answer.outcome);
     said.filter(|word| !word.trim().is_empty())
         .map_or_else(|| "ok".to_owned(), |word| word.trim().chars().take(OUTCOME_CHARS_MAX).collect())
-}
-
-fn host(url: &str) -> &str {
-    let after = url.split_once("://").map_or(url, |(_, after)| after);
-    after.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -67,10 +62,5 @@ mod tests {
         ] {
             assert_eq!(word(answer), outcome, "{answer}");
         }
-    }
-
-    #[test]
-    fn only_the_host_of_a_webhook_is_logged() {
-        assert_eq!(host("https://crm.example:8443/low?token=secret"), "crm.example:8443");
     }
 }

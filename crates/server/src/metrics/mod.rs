@@ -27,6 +27,8 @@ pub struct Metrics {
     pub writer: WriterMetrics,
     /// Calls at the SIP door.
     pub sip: SipMetrics,
+    /// What is sent to webhooks.
+    pub webhooks: WebhookMetrics,
 }
 
 /// Requests by what they were and what came of them.
@@ -35,6 +37,8 @@ pub struct HttpMetrics {
     requests: Mutex<BTreeMap<Labels, Histogram>>,
     /// Connections that are open now.
     pub connections: Gauge,
+    /// Those who watch events live.
+    pub event_streams: Gauge,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +69,17 @@ pub struct WriterMetrics {
     pub commit: Histogram,
 }
 
+/// What is sent to webhooks.
+#[derive(Debug, Default)]
+pub struct WebhookMetrics {
+    /// Events that the other side took.
+    pub delivered: Counter,
+    /// Attempts that failed and are made again.
+    pub failed: Counter,
+    /// Events that were given up.
+    pub dead: Counter,
+}
+
 impl HttpMetrics {
     /// Counts an answered request. `route` is the matched template, never the path.
     pub fn answered(&self, method: &'static str, route: &str, status: u16, took: Duration) {
@@ -88,6 +103,14 @@ impl Metrics {
         }
         drop(requests);
         page.gauge("aftercall_http_connections", "Open connections.", &self.http.connections);
+        page.gauge("aftercall_event_streams", "Those who watch events live.", &self.http.event_streams);
+        let (name, webhooks) = ("aftercall_webhook_attempts_total", &self.webhooks);
+        page.family(name, "counter", "Attempts to tell a webhook, by what came of them.");
+        for (outcome, counter) in
+            [("delivered", &webhooks.delivered), ("failed", &webhooks.failed), ("dead", &webhooks.dead)]
+        {
+            page.sample(name, &format!("outcome=\"{outcome}\""), counter.get());
+        }
         let writer = &self.writer;
         page.gauge("aftercall_writes_queued", "Writes that wait for a batch.", &writer.queued);
         for (name, help, counter) in [

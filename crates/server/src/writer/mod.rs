@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use aftercall_store::{BATCH_MAX, Store, Write, Written};
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -78,6 +78,7 @@ pub struct Writer {
     hurry: Arc<Hurry>,
     metrics: Arc<Metrics>,
     well: Arc<AtomicBool>,
+    changes: watch::Receiver<u64>,
 }
 
 /// The task behind it, for whoever ends it.
@@ -128,14 +129,26 @@ impl Writer {
         let stop = CancellationToken::new();
         let well = Arc::new(AtomicBool::new(true));
         let hurry = Arc::new(Hurry::default());
+        let (changed, changes) = watch::channel(0);
         let writer = Self {
             jobs: sender,
             hurry: Arc::clone(&hurry),
             metrics: Arc::clone(&metrics),
             well: Arc::clone(&well),
+            changes,
         };
-        let task =
-            task::Task { store, recordings, clock, metrics, well, jobs, hurry, gather, stop: stop.clone() };
+        let task = task::Task {
+            store,
+            recordings,
+            clock,
+            metrics,
+            well,
+            jobs,
+            hurry,
+            changed,
+            gather,
+            stop: stop.clone(),
+        };
         (writer, WriterTask { stop, task: tokio::spawn(task.run()) })
     }
 
@@ -172,6 +185,12 @@ impl Writer {
     #[must_use]
     pub fn is_well(&self) -> bool {
         self.well.load(Relaxed)
+    }
+
+    /// Changes each time that a rating was created, changed or erased here, once that is durable.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
     }
 
     fn send(&self, job: Job) -> Result<(), (Box<Job>, Full)> {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use aftercall_store::{BATCH_MAX, Said, Store, StoreError, Write, Written};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +39,7 @@ pub(super) struct Task {
     pub(super) well: Arc<AtomicBool>,
     pub(super) jobs: mpsc::Receiver<Job>,
     pub(super) hurry: Arc<Hurry>,
+    pub(super) changed: watch::Sender<u64>,
     pub(super) gather: Gather,
     pub(super) stop: CancellationToken,
 }
@@ -157,6 +158,9 @@ impl Task {
         metrics.commit.observe(self.clock.elapsed().saturating_sub(began));
         metrics.batches.add(1);
         metrics.committed.add(writes.len() as u64);
+        if written.iter().any(is_change) {
+            self.changed.send_modify(|times| *times = times.wrapping_add(1));
+        }
         for (write, written) in writes.iter().zip(&written) {
             self.erase_recordings(write, written).await;
         }
@@ -277,6 +281,18 @@ fn answer(asker: Option<oneshot::Sender<Result<Written, NotWritten>>>, result: R
     if let Some(asker) = asker {
         drop(asker.send(result));
     }
+}
+
+/// Whether something happened to a rating.
+fn is_change(written: &Written) -> bool {
+    matches!(
+        written,
+        Written::New(_)
+            | Written::Filled(_)
+            | Written::Amended(_)
+            | Written::Replaced(_)
+            | Written::Erased(_)
+    )
 }
 
 /// Whether this may be a single write's fault. A lock, a full disk, a server that is gone and a closed store are not.

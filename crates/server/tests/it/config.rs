@@ -7,12 +7,47 @@ use aftercall::config::{Config, DEFAULTS, Database, Seen, Transport};
 use crate::folder::Folder;
 
 fn read(source: &str) -> Result<Config, String> {
-    let env = |name: &str| (name == "PBX_PASSWORD").then(|| "s3cret".to_owned());
+    let env = |name: &str| match name {
+        "PBX_PASSWORD" => Some("s3cret".to_owned()),
+        "CRM_WEBHOOK_SECRET" => Some("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned()),
+        _ => None,
+    };
     Config::read(Path::new("site/aftercall.toml"), source, &env).map_err(|error| error.to_string())
 }
 
 /// What is written, and what is said about it.
 const FAULTS: &[(&str, &str)] = &[
+    (
+        "[[webhook]]\nname = \"crm\"\nurl = \"crm.example.com/hooks?token=hidden\"\nsecret = \"whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"\n",
+        "site/aftercall.toml:3:1: `url` is not a whole address such as `https://crm.example.com/hooks/csat`",
+    ),
+    (
+        "[[webhook]]\nname = \"crm\"\nurl = \"https://u:hidden@crm.example.com/\"\nsecret = [\"hidden\"]\n",
+        "site/aftercall.toml:3:1: `url` must have no user and no `#`\nsite/aftercall.toml:4:1: `secret` must be \
+             `whsec_` and 24 to 64 bytes in base64: `echo whsec_$(openssl rand -base64 32)` makes one",
+    ),
+    (
+        "[[webhook]]\nname = \"C R M\"\nurl = \"https://crm.example.com\"\nsecret = \"${NOPE}\"\n",
+        "site/aftercall.toml:4:1: `secret` needs the environment variable `NOPE`, which is not set",
+    ),
+    (
+        "[[webhook]]\nname = \"crm\"\nurl = \"https://crm.example.com\"\nsecrets = []\nevents = [\"rating.lo\"]\n",
+        "site/aftercall.toml:1:1: key `secret` is missing\nsite/aftercall.toml:4:1: unknown key \"secrets\" (did you \
+             mean \"secret\"?)\nsite/aftercall.toml:5:11: `events` is `rating.lo`, which is no event (did you mean \
+             \"rating.low\"?): rating.created, rating.low, rating.amended, rating.deleted, alert.raised",
+    ),
+    (
+        "[[webhook]]\nname = \"crm\"\nurl = \"http://a\"\nsecret = \"whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"\n\
+             low_score = 6\nkeep_days = 3\ntimeout_seconds = 61\n",
+        "site/aftercall.toml:5:1: `low_score` must be a whole number from 1 to 5\nsite/aftercall.toml:6:1: `keep_days` \
+             must be a whole number from 4 to 3650\nsite/aftercall.toml:7:1: `timeout_seconds` must be a whole number \
+             from 1 to 60",
+    ),
+    (
+        "[[webhook]]\nname = \"crm\"\nurl = \"http://a\"\nsecret = \"whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"\n\
+             [[webhook]]\nname = \"crm\"\nurl = \"http://b\"\nsecret = \"whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"\n",
+        "site/aftercall.toml:5:1: `webhook` has the same `name` as webhook 1",
+    ),
     (
         "[[queue]]\nname = \"sales\"\n[queue.after_call]\ncsat_enable = true\n",
         "site/aftercall.toml:4:1: unknown key \"csat_enable\" (did you mean \"csat_enabled\"?)",
@@ -259,8 +294,9 @@ fn every_setting_shown_commented_out_in_the_defaults_is_one() {
         uncommented.push_str(setting.unwrap_or(line));
         uncommented.push('\n');
     }
-    assert_eq!(count, 15, "{uncommented}");
-    assert_eq!(read(&uncommented).map(|config| config.queues.len()), Ok(1), "{uncommented}");
+    assert_eq!(count, 25, "{uncommented}");
+    let read = read(&uncommented).map(|config| (config.queues.len(), config.webhooks.len()));
+    assert_eq!(read, Ok((1, 1)), "{uncommented}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics says what is wrong")]
 
+mod alerts;
 mod api;
 mod calls;
 mod cli;
@@ -11,10 +12,13 @@ mod config;
 mod folder;
 mod migrate;
 mod postgres;
+mod receiver;
 #[path = "../../../core/tests/it/reference_stats/files.rs"]
 mod reference_files;
 mod server;
 mod signalling;
 mod tidy;
 mod until;
+mod watching;
+mod webhooks;
 mod writer;

@@ -72,6 +72,7 @@ pub(crate) fn free_ports(count: u16) -> u16 {
 /// An installation: what an operator would have put into a folder.
 pub(crate) struct Site {
     folder: TempDir,
+    http: String,
     sip: String,
     rtp: String,
     more: String,
@@ -84,8 +85,8 @@ impl Site {
     /// With nothing in it but defaults.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (sip, rtp, more) = Default::default();
-        Self { folder, sip, rtp, more, rtp_ports: RTP_PORTS, log: "warn", tls: None }
+        let (http, sip, rtp, more) = Default::default();
+        Self { folder, http, sip, rtp, more, rtp_ports: RTP_PORTS, log: "warn", tls: None }
     }
 
     /// Puts `NAME.toml` into the surveys' folder.
@@ -93,6 +94,12 @@ impl Site {
         let folder = self.folder().join("surveys");
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join(name).with_extension("toml"), source).unwrap();
+        self
+    }
+
+    /// More lines of `[http]`.
+    pub(crate) fn http(mut self, lines: &str) -> Self {
+        self.http.push_str(lines);
         self
     }
 
@@ -141,9 +148,10 @@ impl Site {
         let rtp = free_ports(self.rtp_ports);
         let config = format!(
             "data_dir = \"data\"\n\
-             [http]\nlisten = \"127.0.0.1:0\"\n\
+             [http]\nlisten = \"127.0.0.1:0\"\n{}\n\
              [rtp]\nports = \"{rtp}-{}\"\n{}\n\
              [sip]\nlisten = [\"udp://127.0.0.1:0\", \"tcp://127.0.0.1:0\"{}]\n{}{}\n{}",
+            self.http,
             rtp + self.rtp_ports - 1,
             self.rtp,
             if self.tls.is_some() { ", \"tls://127.0.0.1:0\"" } else { "" },
@@ -219,6 +227,18 @@ impl Server {
         let to = agent().post(format!("{}/cc/csat/{call}", self.http));
         let answer = to.header("Content-Type", "application/json").send(rating).ok()?;
         Some(answer.status().as_u16())
+    }
+
+    /// The same of a call of this queue.
+    pub(crate) fn rate_in(&self, queue: &str, call: &str, score: u8) -> u16 {
+        let rating = format!(r#"{{"score": {score}, "queue_id": "{queue}"}}"#);
+        let to = agent().post(format!("{}/cc/csat/{call}", self.http));
+        to.header("Content-Type", "application/json").send(rating).unwrap().status().as_u16()
+    }
+
+    /// The address of its API, for a connection of one's own.
+    pub(crate) fn http_address(&self) -> String {
+        self.http.trim_start_matches("http://").to_owned()
     }
 
     /// Whether the API shows a rating of this call; nothing when the server went away meanwhile.

@@ -1,4 +1,4 @@
--- The tables of SQLite's schema version 5, in PostgreSQL's words. tenant_id comes first in every key; no key is unique
+-- The tables of SQLite's schema version 6, in PostgreSQL's words. tenant_id comes first in every key; no key is unique
 -- without it; nothing here is computed by triggers. cc_tenants and cc_keys are the directory: small, and whole on every
 -- node. Names and ids are compared byte by byte (COLLATE "C"): the same order on every system, and in the program.
 
@@ -217,3 +217,52 @@ CREATE TABLE cc_csat_agent_month (
 );
 
 CREATE INDEX cc_csat_offers_by_queue ON cc_csat_offers (tenant_id, queue_id, offered_at);
+
+-- What webhooks are to be told, one row an event and webhook, written in the same transaction as what happened. What it
+-- says is made of cc_csat_log or cc_alerts when it is sent: nothing of what a caller said is here. event_id is the row's
+-- id there, with '-low' behind it for its second event.
+CREATE TABLE cc_outbox (
+    tenant_id  TEXT COLLATE "C" NOT NULL,
+    webhook    TEXT COLLATE "C" NOT NULL,
+    event_id   TEXT COLLATE "C" NOT NULL,
+    event      TEXT NOT NULL,
+    call_id    TEXT COLLATE "C",
+    state      TEXT COLLATE "C" NOT NULL CHECK (state IN ('waiting', 'delivered', 'dead')),
+    attempts   BIGINT NOT NULL,
+    due_at     TIMESTAMPTZ NOT NULL,
+    settled_at TIMESTAMPTZ,
+    status     BIGINT,
+    reason     TEXT,
+    PRIMARY KEY (tenant_id, webhook, event_id)
+);
+
+CREATE INDEX cc_outbox_due ON cc_outbox (tenant_id, webhook, due_at) WHERE state = 'waiting';
+CREATE INDEX cc_outbox_by_state ON cc_outbox (tenant_id, webhook, state, event_id);
+CREATE INDEX cc_outbox_by_call ON cc_outbox (tenant_id, call_id) WHERE state <> 'delivered';
+
+-- Days that were unusual, as they were found when the day was over. queue_id '' is the whole tenant. Figures are text,
+-- as the program writes them.
+CREATE TABLE cc_alerts (
+    tenant_id    TEXT COLLATE "C" NOT NULL,
+    queue_id     TEXT COLLATE "C" NOT NULL,
+    local_day    TEXT COLLATE "C" NOT NULL,
+    rule         TEXT COLLATE "C" NOT NULL CHECK (rule IN ('mean', 'csat', 'shift_up', 'shift_down')),
+    alert_id     UUID NOT NULL,
+    raised_at    TIMESTAMPTZ NOT NULL,
+    rating_count BIGINT NOT NULL,
+    value        TEXT NOT NULL,
+    centre       TEXT NOT NULL,
+    low          TEXT,
+    high         TEXT,
+    PRIMARY KEY (tenant_id, queue_id, local_day, rule)
+);
+
+CREATE INDEX cc_alerts_by_id ON cc_alerts (tenant_id, alert_id);
+
+-- Days that have been looked at: whoever writes the row raises the day's alerts.
+CREATE TABLE cc_alert_days (
+    tenant_id TEXT COLLATE "C" NOT NULL,
+    local_day TEXT COLLATE "C" NOT NULL,
+    looked_at TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (tenant_id, local_day)
+);

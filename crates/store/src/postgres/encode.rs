@@ -1,8 +1,9 @@
 //! Rows on their way into the tables: an array a column, in the order in which [`super::sql`] names them.
 
 use aftercall_core::{AgentId, CallId, Key, QueueId, Score};
+use uuid::Uuid;
 
-use crate::ids::Ids;
+use crate::event::OutboxRow;
 use crate::postgres::Query;
 use crate::postgres::cells::Stamp;
 use crate::quality::Quality;
@@ -90,9 +91,9 @@ pub(super) fn qualities(query: Query, all: &[(&CallId, &(SessionId, Quality))]) 
 }
 
 /// Entries, for [`super::sql::INSERT_LOG`].
-pub(super) fn log(query: Query, all: &[Entry], ids: &Ids) -> Query {
+pub(super) fn log(query: Query, all: &[Entry], ids: &[Uuid]) -> Query {
     query
-        .bind(column(all, |e| ids.next(e.arrived_at)))
+        .bind(ids.to_vec())
         .bind(column(all, |e| e.call.as_str()))
         .bind(column(all, |e| e.op.word()))
         .bind(column(all, |e| i64::from(e.revision)))
@@ -107,6 +108,16 @@ pub(super) fn log(query: Query, all: &[Entry], ids: &Ids) -> Query {
         .bind(column(all, |e| e.reason))
         .bind(column(all, |e| e.channel.as_ref().map(|channel| channel.as_str())))
         .bind(column(all, |e| e.language.as_ref().map(|language| language.as_str())))
+}
+
+/// Events for webhooks, for [`super::sql::INSERT_OUTBOX`].
+pub(super) fn outbox(query: Query, all: &[OutboxRow]) -> Query {
+    query
+        .bind(column(all, |o| o.webhook.as_str()))
+        .bind(column(all, |o| o.event.to_string()))
+        .bind(column(all, |o| o.kind.word()))
+        .bind(column(all, |o| o.call.as_ref().map(CallId::as_str)))
+        .bind(column(all, |o| Stamp::from(o.due_at)))
 }
 
 fn number(score: Score) -> i16 {

@@ -5,6 +5,7 @@ mod directory;
 mod encode;
 pub(crate) mod fault;
 mod migrate;
+mod outbox;
 mod read;
 mod recount;
 mod results;
@@ -23,6 +24,7 @@ use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, PgTransaction};
 
 use crate::error::{Place, StoreError};
+use crate::event::Subscriptions;
 use crate::fault::Fault;
 use crate::ids::Ids;
 use crate::rows::Decoded;
@@ -58,6 +60,8 @@ pub struct Postgres {
     readers: PgPool,
     place: Arc<Place>,
     ids: Arc<Ids>,
+    /// Who is told of what is written.
+    pub(crate) subscriptions: Arc<Subscriptions>,
 }
 
 impl fmt::Debug for Postgres {
@@ -116,7 +120,8 @@ impl Postgres {
             pool.connect_lazy_with(options.clone())
         };
         let (writers, readers) = (pool(WRITERS), pool(READERS));
-        Ok((Self { writers, readers, place: Arc::new(place), ids: Arc::new(Ids::new()) }, source))
+        let (place, ids) = (Arc::new(place), Arc::new(Ids::new()));
+        Ok((Self { writers, readers, place, ids, subscriptions: Arc::default() }, source))
     }
 
     pub(crate) async fn close(&self) {

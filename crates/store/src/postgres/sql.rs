@@ -228,6 +228,16 @@ macro_rules! buckets {
     };
 }
 
+/// Events on their way into the outbox.
+macro_rules! put_outbox {
+    () => {
+        "INSERT INTO cc_outbox (tenant_id, webhook, event_id, event, call_id, due_at, state, attempts)
+         SELECT $1, o.*, 'waiting', 0 FROM UNNEST($2::text[], $3::text[], $4::text[], $5::text[],
+             $6::timestamptz[]) AS o
+         ON CONFLICT (tenant_id, webhook, event_id)"
+    };
+}
+
 statements! {
     PAGE_OF_AGENT = page!("agent_id = $2 AND ($3::text[] IS NULL OR queue_id = ANY($3))");
     /// The newest of each queue, then the newest of those: the index gives each queue in order.
@@ -455,4 +465,14 @@ statements! {
               FROM UNNEST($1::text[], $2::uuid[], $3::timestamptz[]) AS n (tenant, id, used_at) GROUP BY 1, 2) AS u
         WHERE tenant_id = u.tenant AND key_id = u.id
         AND (last_used_at IS NULL OR last_used_at < u.last_at)";
+
+    INSERT_OUTBOX = concat!(put_outbox!(), " DO NOTHING");
+    /// What was sent, or is waiting, is to be sent again.
+    SEND_AGAIN = concat!(
+        put_outbox!(),
+        " DO UPDATE SET state = 'waiting', attempts = 0, due_at = excluded.due_at, settled_at = NULL"
+    );
+    /// What was not sent of calls that are erased is not sent any more, but that they are.
+    DROP_UNSENT = "DELETE FROM cc_outbox WHERE tenant_id = $1 AND call_id = ANY($2)
+        AND state <> 'delivered' AND event <> 'rating.deleted'";
 }

@@ -17,6 +17,7 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use crate::error::StoreError;
+use crate::event::{OutboxRow, Subscriptions};
 use crate::fault::Fault;
 use crate::ids::Ids;
 use crate::ledger::{self, Bucket, Calls, Changes, Ledger, calls_of, happen};
@@ -53,7 +54,7 @@ impl Postgres {
         let mut ledgers = load(&mut transaction, batch).await?;
         let written = happen(&mut ledgers, &self.ids, batch);
         for (tenant, ledger) in &ledgers {
-            keep(&mut transaction, &self.ids, tenant, ledger).await?;
+            keep(&mut transaction, &self.ids, tenant, ledger, &self.subscriptions).await?;
         }
         if unheard.is_empty() {
             unheard.clone_from(&written);
@@ -79,6 +80,7 @@ async fn keep(
     ids: &Ids,
     tenant: &TenantId,
     ledger: &Ledger,
+    subscriptions: &Subscriptions,
 ) -> Result<(), Fault> {
     let changes = Changes::of(ledger);
     let put = |statement| sqlx::query(statement).bind(tenant.as_str());
@@ -107,7 +109,12 @@ async fn keep(
     let qualities = &changes.qualities;
     run(connection, qualities.len(), || encode::qualities(put(sql::PUT_QUALITIES), qualities)).await?;
     none_was_erased(connection, tenant, &changes).await?;
-    run(connection, ledger.log.len(), || encode::log(put(sql::INSERT_LOG), &ledger.log, ids)).await?;
+    let log_ids = ledger.log_ids(ids);
+    run(connection, ledger.log.len(), || encode::log(put(sql::INSERT_LOG), &ledger.log, &log_ids)).await?;
+    let told = subscriptions.rows(tenant, &ledger.log, &log_ids);
+    put_outbox(connection, sql::INSERT_OUTBOX, tenant, &told).await?;
+    let erased = ledger.erased();
+    run(connection, erased.len(), || put(sql::DROP_UNSENT).bind(names(&erased))).await?;
     mark(connection, ids, tenant, ledger.touched(), ledger.at).await
 }
 
@@ -195,6 +202,18 @@ async fn none_was_erased(
     let look = sqlx::query(sql::ERASED).bind(tenant.as_str()).bind(Vec::from_iter(calls));
     let found = look.fetch_optional(connection).await?;
     if found.is_some() { Err(Fault::Raced) } else { Ok(()) }
+}
+
+/// Puts rows into the outbox.
+pub(super) async fn put_outbox(
+    connection: &mut PgConnection,
+    statement: &'static str,
+    tenant: &TenantId,
+    rows: &[OutboxRow],
+) -> Result<(), Fault> {
+    let put = || encode::outbox(sqlx::query(statement).bind(tenant.as_str()), rows);
+    run(connection, rows.len(), put).await?;
+    Ok(())
 }
 
 /// Marks buckets to be counted anew.

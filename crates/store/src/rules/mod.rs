@@ -62,6 +62,10 @@ pub(crate) enum Op {
 }
 
 impl Op {
+    /// Every one.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Created, Self::Filled, Self::Amended, Self::Replaced, Self::Deleted, Self::Conflict];
+
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Created => "created",

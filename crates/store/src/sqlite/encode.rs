@@ -3,6 +3,7 @@
 use aftercall_core::{AgentId, CallId, Key, QueueId, Score};
 use serde::Serialize;
 
+use crate::event::OutboxRow;
 use crate::quality::Quality;
 use crate::rating::Rating;
 use crate::rules::Entry;
@@ -177,6 +178,28 @@ impl<'a> LogRow<'a> {
             reason: entry.reason,
             channel: entry.channel.as_ref().map(|channel| channel.as_str()),
             language: entry.language.as_ref().map(|language| language.as_str()),
+        }
+    }
+}
+
+/// An event for a webhook as the JSON of [`super::sql::INSERT_OUTBOX`].
+#[derive(Serialize)]
+pub(super) struct OutboxCells<'a> {
+    webhook: &'a str,
+    event_id: String,
+    event: &'static str,
+    call_id: Option<&'a str>,
+    due_at: String,
+}
+
+impl<'a> OutboxCells<'a> {
+    pub(super) fn new(row: &'a OutboxRow) -> Self {
+        Self {
+            webhook: row.webhook.as_str(),
+            event_id: row.event.to_string(),
+            event: row.kind.word(),
+            call_id: row.call.as_ref().map(CallId::as_str),
+            due_at: text(row.due_at),
         }
     }
 }

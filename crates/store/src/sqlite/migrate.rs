@@ -12,6 +12,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/sqlite/0003_quality.sql"),
     include_str!("../../migrations/sqlite/0004_results.sql"),
     include_str!("../../migrations/sqlite/0005_as_of.sql"),
+    include_str!("../../migrations/sqlite/0006_events.sql"),
 ];
 
 /// The version that this program works with.

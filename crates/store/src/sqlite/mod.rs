@@ -4,6 +4,7 @@ mod directory;
 mod encode;
 pub(crate) mod fault;
 mod migrate;
+mod outbox;
 mod read;
 mod recount;
 mod results;
@@ -25,6 +26,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Connection as _, SqlitePool, SqliteTransaction};
 
 use crate::error::{Place, StoreError};
+use crate::event::Subscriptions;
 use crate::fault::Fault;
 use crate::ids::Ids;
 use migrate::Schema;
@@ -55,6 +57,8 @@ pub struct Sqlite {
     doubtful: Arc<AtomicBool>,
     place: Arc<Place>,
     ids: Arc<Ids>,
+    /// Who is told of what is written.
+    pub(crate) subscriptions: Arc<Subscriptions>,
 }
 
 impl fmt::Debug for Sqlite {
@@ -149,6 +153,7 @@ impl Sqlite {
             doubtful: Arc::default(),
             place: Arc::new(place),
             ids: Arc::new(Ids::new()),
+            subscriptions: Arc::default(),
         })
     }
 

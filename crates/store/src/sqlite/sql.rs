@@ -128,6 +128,16 @@ macro_rules! sum_of {
     };
 }
 
+/// Events on their way into the outbox.
+macro_rules! put_outbox {
+    () => {
+        "INSERT INTO cc_outbox (tenant_id, webhook, event_id, event, call_id, due_at, state, attempts)
+         SELECT $1, j.value ->> 'webhook', j.value ->> 'event_id', j.value ->> 'event', j.value ->> 'call_id',
+             j.value ->> 'due_at', 'waiting', 0 FROM jsonb_each($2) AS j WHERE TRUE
+         ON CONFLICT (tenant_id, webhook, event_id)"
+    };
+}
+
 statements! {
     PAGE_OF_AGENT = page!("agent_id = $2 AND ($3 IS NULL OR queue_id IN (SELECT value FROM jsonb_each($3)))");
     PAGE_OF_QUEUE = page!("queue_id = $3");
@@ -352,4 +362,14 @@ statements! {
               FROM jsonb_each($1) GROUP BY 1, 2) AS j
         WHERE cc_keys.tenant_id = j.tenant_id AND cc_keys.key_id = j.key_id
         AND (cc_keys.last_used_at IS NULL OR cc_keys.last_used_at < j.last_at)";
+
+    INSERT_OUTBOX = concat!(put_outbox!(), " DO NOTHING");
+    /// What was sent, or is waiting, is to be sent again.
+    SEND_AGAIN = concat!(
+        put_outbox!(),
+        " DO UPDATE SET state = 'waiting', attempts = 0, due_at = excluded.due_at, settled_at = NULL"
+    );
+    /// What was not sent of calls that are erased is not sent any more, but that they are.
+    DROP_UNSENT = "DELETE FROM cc_outbox WHERE tenant_id = $1 AND call_id IN (SELECT value FROM jsonb_each($2))
+        AND state <> 'delivered' AND event <> 'rating.deleted'";
 }

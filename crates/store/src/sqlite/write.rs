@@ -9,11 +9,12 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use crate::error::StoreError;
+use crate::event::OutboxRow;
 use crate::fault::Fault;
 use crate::ids::Ids;
 use crate::ledger::{self, Bucket, Calls, Changes, Ledger, calls_of, happen};
 use crate::read::bounded;
-use crate::sqlite::encode::{AnswerRow, LogRow, OfferRow, QualityRow, RatingRow};
+use crate::sqlite::encode::{AnswerRow, LogRow, OfferRow, OutboxCells, QualityRow, RatingRow};
 use crate::sqlite::{Sqlite, sql};
 use crate::tenant::Zone;
 use crate::write::{BATCH_MAX, Write, Written};
@@ -71,8 +72,13 @@ impl Sqlite {
         put(connection, sql::PUT_OFFERS, tenant, &offers).await?;
         let qualities = all(&changes.qualities, |(call, measured)| QualityRow::new(call, measured));
         put(connection, sql::PUT_QUALITIES, tenant, &qualities).await?;
-        let log = all(&ledger.log, |entry| LogRow::new(entry, self.ids.next(entry.arrived_at).to_string()));
+        let ids = ledger.log_ids(&self.ids);
+        let log: Vec<LogRow<'_>> =
+            ledger.log.iter().zip(&ids).map(|(entry, id)| LogRow::new(entry, id.to_string())).collect();
         put(connection, sql::INSERT_LOG, tenant, &log).await?;
+        let told = self.subscriptions.rows(tenant, &ledger.log, &ids);
+        put_outbox(connection, sql::INSERT_OUTBOX, tenant, &told).await?;
+        put(connection, sql::DROP_UNSENT, tenant, &ledger.erased()).await?;
         mark(connection, &self.ids, tenant, ledger.touched(), ledger.at).await?;
         Ok(())
     }
@@ -103,6 +109,18 @@ async fn known(
     let query = sqlx::query(sql::KNOWN).bind(tenant.as_str()).bind(json(&all)?).bind(json(&asked)?);
     let Some(row) = query.fetch_optional(connection).await? else { return Ok(None) };
     Ok(Some(ledger::known(&row, calls.keys().copied())?))
+}
+
+/// Puts rows into the outbox.
+pub(super) async fn put_outbox(
+    connection: &mut SqliteConnection,
+    statement: &'static str,
+    tenant: &TenantId,
+    rows: &[OutboxRow],
+) -> Result<(), Fault> {
+    let rows = all(rows, OutboxCells::new);
+    put(connection, statement, tenant, &rows).await?;
+    Ok(())
 }
 
 /// Marks buckets to be counted anew.

@@ -6,6 +6,7 @@ mod clerk;
 mod cluster;
 mod directory;
 mod durability;
+mod events;
 mod harness;
 mod migration;
 mod nodes;

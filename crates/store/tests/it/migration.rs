@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use aftercall_core::OfferState;
-use aftercall_core::stats::WeekStart;
+use aftercall_core::stats::{ChartRule, WeekStart};
 use aftercall_store::{
-    By, KeyHash, KeyUse, NewKey, Question, Queues, RatingFilter, Results, Revoked, Role, Store, Subject,
-    Tenant, Window, Zone,
+    Alert, By, EventId, EventKind, KeyHash, KeyUse, NewKey, Question, Queues, RatingFilter, Results, Revoked,
+    Role, Store, Subject, Subscription, Tenant, Window, Zone,
 };
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor, Row};
@@ -105,6 +105,41 @@ pub(crate) async fn fill(store: &Store) {
     let later = at(60 * 86_400);
     while !store.catch_up(&super::harness::tenant(), later).await.unwrap().is_idle() {}
     store.write(&[post("c5 2 queue=q2 rated=-86400", 10)]).await.unwrap();
+    // Some of it is to be sent to a webhook, and a day was unusual.
+    store.replay(&webhook(), EventId::FIRST, None, at(11)).await.unwrap();
+    let alert = Alert {
+        queue: Some("q1".parse().unwrap()),
+        day: "2026-11-21".parse().unwrap(),
+        rule: ChartRule::Mean,
+        rating_count: 7,
+        value: 1.25,
+        centre: 4.1,
+        limits: Some([3.2, 5.0]),
+    };
+    store.raise(&super::harness::tenant(), alert.day, std::slice::from_ref(&alert), at(12)).await.unwrap();
+}
+
+fn webhook() -> Subscription {
+    Subscription {
+        tenant: super::harness::tenant(),
+        webhook: "crm".parse().unwrap(),
+        kinds: EventKind::ALL.into(),
+        queues: None,
+        low_score: score(2),
+    }
+}
+
+/// What is told of it; of what a version before there were events wrote, too, but for the alert.
+async fn all_is_told(store: &Store) {
+    let tenant = super::harness::tenant();
+    let told = store.events(&tenant, EventId::FIRST, None, score(2), 99).await.unwrap().events;
+    let mut kinds: Vec<&str> = told.iter().map(|event| event.kind.word()).collect();
+    let waits = store.delivered(&tenant, &webhook().webhook).await.unwrap().waiting;
+    let is_raised = kinds.pop_if(|last| *last == "alert.raised").is_some();
+    assert_eq!(store.last_alert_day(&tenant).await.unwrap().is_some(), is_raised);
+    let always = ["rating.created", "rating.low", "rating.amended", "rating.created", "rating.deleted"];
+    assert!(kinds.starts_with(&always), "{kinds:?}");
+    assert_eq!(waits, if is_raised { kinds.len() as u64 } else { 0 });
 }
 
 /// Reads what [`fill`] wrote, through every door the store has.
@@ -138,6 +173,7 @@ async fn all_is_there(store: &Store) {
     let queue = Subject::Queue("q1".parse().unwrap());
     let tally = store.tally(&super::harness::tenant(), &queue, &Window::default()).await.unwrap();
     assert_eq!(tally.counts(), [0, 0, 0, 1, 1]);
+    all_is_told(store).await;
     // Results are exact before anything is counted, and after.
     for _ in 0..2 {
         let whole = Window::default();

@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use aftercall_core::TenantId;
 use aftercall_store::transfer::{ColumnKind, Progress, TABLES, Table, Verified, plan, transfer};
-use aftercall_store::{Store, StoreError};
+use aftercall_store::{Alert, ChartRule, Store, StoreError};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -168,6 +168,16 @@ async fn fill(home: &Home) {
     odd.call = ODD.parse().unwrap();
     odd.comment = Some(comment().parse().unwrap());
     store.write(&[aftercall_store::Write::Rate(odd)]).await.unwrap();
+    let alert = Alert {
+        queue: None,
+        day: "2026-11-20".parse().unwrap(),
+        rule: ChartRule::ShiftDown,
+        rating_count: 0,
+        value: 4.1,
+        centre: 4.1,
+        limits: None,
+    };
+    store.raise(&tenant(), alert.day, std::slice::from_ref(&alert), at(21)).await.unwrap();
     let s1 = session("m1", "s1");
     store
         .write(&[

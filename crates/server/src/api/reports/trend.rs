@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aftercall_core::stats::{self, Tally, Verdict};
+use aftercall_core::stats::{self, ChartRule, Tally, Verdict};
 use aftercall_store::Group;
 use axum::Extension;
 use axum::extract::State;
@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::asked::{About, AboutQuery, Period, PeriodQuery, Slot, Subject};
 use super::table::{Column, Format, answer};
+use crate::alerts::BASELINE_DAYS;
 use crate::api::Api;
 use crate::api::access::Who;
 use crate::api::filter::FilterQuery;
@@ -20,9 +21,6 @@ use crate::api::problem::{Kind, Problem};
 use crate::api::read::Query;
 use crate::api::view::Direction;
 use crate::fields::parsed;
-
-/// Periods of a chart's baseline, unless the request says otherwise.
-const BASELINE_DEFAULT: usize = 20;
 
 /// Where the mean score goes.
 #[derive(Debug, Serialize, ToSchema)]
@@ -211,7 +209,7 @@ pub async fn alerts(
         Some((about?, period?, baseline?))
     })?;
     let (format, period) = (Format::of(about.format, &headers), period.unwrap_or(Period::Day));
-    let baseline = baseline.unwrap_or(BASELINE_DEFAULT);
+    let baseline = baseline.unwrap_or(BASELINE_DAYS);
     let subject = about.of(&api, &who).await?;
     let (slots, tallies) = periods(&subject, &api, period).await?;
     let charts = stats::charts(&tallies, baseline);
@@ -221,16 +219,17 @@ pub async fn alerts(
         .flat_map(|chart| &chart.limits)
         .map(|(place, limits)| (*place, (*limits).into()))
         .collect();
+    let is_unusual = |place: usize, rule| charts.unusual(place).iter().any(|unusual| unusual.rule == rule);
     let date = |place: usize| slots.get(place).map(|slot| slot.bucket.date.to_string());
     let rows = slots.iter().zip(&tallies).enumerate().map(|(place, (slot, tally))| AlertRow {
         date: slot.bucket.date.to_string(),
         partial: slot.partial,
         rating_count: tally.count(),
         average_score: tally.mean(),
-        mean_is_unusual: mean.is_some_and(|chart| chart.unusual.contains(&place)),
+        mean_is_unusual: is_unusual(place, ChartRule::Mean),
         csat_percent: tally.csat_percent(),
         csat_limits: limits.get(&place).copied(),
-        csat_is_unusual: csat.is_some_and(|chart| chart.unusual.contains(&place)),
+        csat_is_unusual: is_unusual(place, ChartRule::Csat),
     });
     let report = AlertReport {
         period: period.word(),
