@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use aftercall_core::TenantId;
+use aftercall_core::stats::ChartRule;
 use aftercall_store::transfer::{ColumnKind, Progress, TABLES, Table, Verified, plan, transfer};
-use aftercall_store::{Alert, ChartRule, Store, StoreError};
+use aftercall_store::{Alert, Store, StoreError};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
