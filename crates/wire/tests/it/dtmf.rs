@@ -204,6 +204,8 @@ fn the_limits_of_q_24_are_kept() {
         ("1.5 % down", off(-1.5, -1.5), ALL, KEYS),
         ("1.5 % asunder", off(-1.5, 1.5), ALL, KEYS),
         ("1.5 % together", off(1.5, -1.5), ALL, KEYS),
+        ("2 % up, half way to what must not be heard", off(2.0, 2.0), ALL, KEYS),
+        ("2 % down", off(-2.0, -2.0), ALL, KEYS),
         ("low tone 3.5 % up", off(3.5, 0.0), ALL, ""),
         ("low tone 3.5 % down", off(-3.5, 0.0), ALL, ""),
         ("high tone 3.5 % up", off(0.0, 3.5), ALL, ""),
