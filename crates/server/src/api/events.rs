@@ -11,11 +11,12 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt as _;
 use http_body_util::channel::{Channel, Sender};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{MissedTickBehavior, interval};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use utoipa::IntoParams;
 
 use super::access::Who;
@@ -145,8 +146,15 @@ pub async fn events(
     let tail = Tail::behind(last, api.store().clone(), who.tenant, low).await?;
     let (sender, parts) = Channel::<Bytes, Infallible>::new(PARTS_AHEAD);
     let metrics = Arc::clone(&api.0.metrics);
+    // Ends with the server, or when the connection lets go of the answer.
+    let end = live.stop.child_token();
+    let held = end.clone().drop_guard();
+    let parts = parts.map_frame(move |frame| {
+        let _: &DropGuard = &held;
+        frame
+    });
     let stream = Stream { tail, reach, sender, _place: place, metrics };
-    tokio::spawn(stream.run(asked.follows, written, live.stop.clone()));
+    tokio::spawn(stream.run(asked.follows, written, end));
     let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     // Or nginx keeps it until there is more of it.
     let unbuffered = (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
@@ -176,11 +184,11 @@ struct Stream {
 struct Ended;
 
 impl Stream {
-    async fn run(mut self, follows: bool, written: watch::Receiver<u64>, stop: CancellationToken) {
+    async fn run(mut self, follows: bool, written: watch::Receiver<u64>, end: CancellationToken) {
         self.metrics.http.event_streams.add(1);
         let metrics = Arc::clone(&self.metrics);
         tokio::select! {
-            () = stop.cancelled() => {}
+            () = end.cancelled() => {}
             _ = self.tell(follows, written) => {}
         }
         metrics.http.event_streams.add(-1);

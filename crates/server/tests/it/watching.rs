@@ -5,9 +5,15 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
+use aftercall::api::tail::{STRETCH, Tail};
+use aftercall_core::{Score, TenantId};
+use aftercall_store::{Actor, NewRating, Store, Write};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use crate::cluster::Database;
 use crate::server::{PROGRAM, Server, Site, eventually};
 
 /// One connection.
@@ -22,6 +28,8 @@ impl Watcher {
     fn at(server: &Server, last: Option<&str>, key: Option<&str>) -> Self {
         let address = server.http_address();
         let mut stream = TcpStream::connect(&address).unwrap();
+        // A sign of life comes twice as often: a server that says nothing any more has ended it, or never does.
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let last = last.map_or(String::new(), |id| format!("Last-Event-ID: {id}\r\n"));
         let key = key.map_or(String::new(), |key| format!("Authorization: Bearer {key}\r\n"));
         write!(stream, "GET /cc/events HTTP/1.1\r\nHost: {address}\r\n{last}{key}\r\n").unwrap();
@@ -174,4 +182,65 @@ fn who_does_not_read_is_not_kept_in_memory_and_the_others_read_on() {
     drop(watcher);
     eventually("both to be gone", || (server.metric("aftercall_event_streams") == 0).then_some(()));
     server.stop();
+}
+
+fn rated(call: &str, at: Timestamp) -> Write {
+    Write::Rate(NewRating {
+        tenant: TenantId::default(),
+        call: call.parse().unwrap(),
+        score: Score::try_from(5).unwrap(),
+        comment: None,
+        agent: None,
+        queue: None,
+        created_at: None,
+        key: None,
+        survey: None,
+        channel: None,
+        language: None,
+        flags: Default::default(),
+        within: None,
+        actor: Actor::Keyless,
+        at,
+    })
+}
+
+/// Two nodes, of which one keeps what it was given late: its events have earlier ids than what was told already.
+#[tokio::test]
+async fn what_another_node_brings_to_light_late_is_told_once_and_in_any_case_within_the_stretch() {
+    let database = Database::new().await;
+    let open = async || Store::open(&database.url).await.unwrap();
+    let low = Score::try_from(2).unwrap();
+    let noon: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+    let before = |seconds: i64| noon - SignedDuration::from_secs(seconds);
+    let (here, late) = (open().await, open().await);
+    here.write(&[rated("old", before(9))]).await.unwrap();
+    let mut tail = Tail::behind(None, here.clone(), TenantId::default(), low).await.unwrap();
+    let told = async |tail: &mut Tail, again: bool| {
+        let mut calls = Vec::new();
+        loop {
+            let events = tail.more(again).await.unwrap();
+            if events.is_empty() {
+                return calls;
+            }
+            calls.extend(events.iter().map(|event| event.call().unwrap().to_string()));
+        }
+    };
+    assert_eq!(told(&mut tail, true).await, [""; 0], "what there was is not news");
+    here.write(&[rated("now", noon)]).await.unwrap();
+    assert_eq!(told(&mut tail, false).await, ["now"]);
+    late.write(&[rated("late", before(5))]).await.unwrap();
+    assert_eq!(told(&mut tail, false).await, [""; 0], "it lies before what was read");
+    assert_eq!(told(&mut tail, true).await, ["late"]);
+    assert_eq!(told(&mut tail, true).await, [""; 0]);
+    // Any number of them, more than a page.
+    let another = open().await;
+    let many: Vec<Write> = (0..450).map(|n| rated(&format!("n{n}"), before(4))).collect();
+    another.write(&many).await.unwrap();
+    here.write(&[rated("next", noon)]).await.unwrap();
+    let all = told(&mut tail, true).await;
+    assert_eq!((all.len(), all.iter().collect::<BTreeSet<_>>().len()), (451, 451));
+    // What is later than that is found in the log, and by webhooks.
+    let too_late = open().await;
+    too_late.write(&[rated("too-late", noon - STRETCH - SignedDuration::from_secs(1))]).await.unwrap();
+    assert_eq!(told(&mut tail, true).await, [""; 0]);
 }

@@ -206,7 +206,7 @@ async fn everybody_watches_what_is_theirs_and_nothing_else(server: Server) {
     assert_eq!(watched(&Ask::get(&path).from(ELSEWHERE).key(&key).send(&server.router).await), [""; 0]);
     // Another queue's rating is nobody's business, whatever is said of it.
     let text = watch(Role::Supervisor(vec![queue("sales")])).await.text;
-    assert!(!text.contains("support") && !text.contains("c3"), "{text}");
+    assert!(!text.contains("support") && !text.contains("\"c3\""), "{text}");
 }
 
 async fn whoever_comes_back_goes_on_behind_the_last_event_they_know(server: Server) {
@@ -262,8 +262,6 @@ async fn no_more_may_watch_at_once_than_configured_and_whoever_leaves_makes_room
     assert!(third.problem(503).contains("max_event_streams"), "{}", third.text);
     assert_eq!(third.header("retry-after"), "1");
     drop(first);
-    // The next thing that happens shows that nobody is there any more.
-    rate(&server, "c1", 5, "a1", "sales").await;
     while watch().await.status() != 200 {
         tokio::task::yield_now().await;
     }
