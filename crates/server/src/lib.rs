@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod dial;
 pub mod doors;
+pub(crate) mod export;
 pub mod fields;
 pub mod installation;
 pub mod keys;

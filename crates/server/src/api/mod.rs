@@ -3,7 +3,7 @@
 pub mod access;
 pub mod auth;
 mod csat;
-mod filter;
+pub(crate) mod filter;
 mod guard;
 mod health;
 mod list;
@@ -16,7 +16,7 @@ mod reports;
 mod results;
 mod surveys;
 pub mod view;
-mod window;
+pub(crate) mod window;
 
 use std::sync::Arc;
 
@@ -31,6 +31,7 @@ pub use openapi::document;
 pub(crate) use window::rfc_3339;
 
 use self::problem::{Kind, Problem};
+pub use self::reports::export::Exports;
 use crate::clock::Clock;
 use crate::config::Http;
 use crate::keys::KeyUses;
@@ -58,6 +59,8 @@ pub struct Parts {
     pub key_uses: KeyUses,
     /// What looks unusual about ratings.
     pub unusual: Arc<Unusual>,
+    /// How many exports there may be at once.
+    pub exports: Exports,
 }
 
 /// The API's state. Clones share it.
@@ -97,6 +100,10 @@ impl Api {
 
     fn surveys(&self) -> &Surveys {
         &self.0.surveys
+    }
+
+    fn exports(&self) -> &Exports {
+        &self.0.exports
     }
 
     fn note_use(&self, used: KeyUse) {

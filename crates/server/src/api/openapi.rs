@@ -60,6 +60,7 @@ const WITH_BODY: [Kind; 3] = [Kind::TooLarge, Kind::Format, Kind::Invalid];
         super::reports::series::distribution,
         super::reports::series::funnel,
         super::reports::trend::alerts,
+        super::reports::export::export,
         super::surveys::list,
         super::surveys::read,
         super::health::live,

@@ -3,6 +3,7 @@
 mod check;
 mod dial;
 mod doctor;
+mod export;
 mod import;
 mod key;
 mod results;
@@ -81,6 +82,9 @@ enum Command {
     /// Bring history along from elsewhere
     #[command(subcommand)]
     Import(import::ImportCommand),
+    /// Write ratings into a file, CSV or a workbook
+    #[command(after_help = export::EXAMPLES)]
+    Export(export::ExportCommand),
     /// Verify or rebuild what is counted of ratings
     #[command(subcommand)]
     Results(results::ResultsCommand),
@@ -180,6 +184,7 @@ async fn dispatch(cli: Cli, world: &mut World<'_>) -> anyhow::Result<Exit> {
         Command::Key(command) => key::run(command, &load(world)?, world).await,
         Command::Tenant(command) => tenant::run(command, &load(world)?, world).await,
         Command::Import(command) => import::run(command, &load(world)?, world).await,
+        Command::Export(command) => export::run(command, &load(world)?, world).await,
         Command::Results(command) => results::run(command, &load(world)?, world).await,
         Command::Dial(command) => dial::run(command, world).await,
         Command::Openapi => {

@@ -78,6 +78,7 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
         surveys: installation.surveys,
         key_uses,
         unusual,
+        exports: Default::default(),
     }));
     world.out.write_all(banner.as_bytes())?;
     world.out.flush()?;

@@ -103,11 +103,16 @@ pub struct About {
 
 impl About {
     pub fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let format = Format::read(fields);
+        Some(Self { format: format?, ..Self::read_but_format(fields)? })
+    }
+
+    /// The same for what has formats of its own.
+    pub fn read_but_format(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let filter = filter::read(fields);
         let zone = fields.optional("tz", |value| Zone::new(&text(value)?).map_err(|why| why.to_string()));
-        let format = Format::read(fields);
         let (from, to) = Asked::read_ends(fields)?;
-        Some(Self { filter: filter?, from, to, zone: zone?, format: format? })
+        Some(Self { filter: filter?, from, to, zone: zone?, format: None })
     }
 
     /// What it comes to for whoever asks.

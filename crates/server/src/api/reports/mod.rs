@@ -5,6 +5,7 @@
 
 mod asked;
 pub mod compare;
+pub mod export;
 pub mod ranking;
 pub mod series;
 mod source;
@@ -26,4 +27,5 @@ pub fn routes() -> Router<Api> {
         .route("/reports/csat/trend", get(trend::trend))
         .route("/reports/csat/alerts", get(trend::alerts))
         .route("/reports/csat/compare", get(compare::compare))
+        .route("/reports/csat/export", get(export::export))
 }

@@ -104,6 +104,7 @@ impl Server {
             surveys: Arc::new(surveys),
             key_uses,
             unusual: Arc::default(),
+            exports: Default::default(),
         }));
         Self { router, store, clock, metrics, http, writer_task, folder, _database: None }
     }
