@@ -78,7 +78,8 @@ impl Workbook {
         Self::with_sheets_of(columns, SHEET_ROWS_MAX)
     }
 
-    fn with_sheets_of(columns: Vec<Column>, rows_max: usize) -> Self {
+    /// The same with sheets of at most so many rows.
+    pub(super) fn with_sheets_of(columns: Vec<Column>, rows_max: usize) -> Self {
         let (zip, line) = (Zip::new(0), String::new());
         let mut new = Self { zip, columns, sheets: 0, rows: 0, bytes: 0, rows_max, line };
         for (name, content) in

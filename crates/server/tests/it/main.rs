@@ -8,6 +8,7 @@ mod cli;
 #[path = "../../../store/tests/it/cluster.rs"]
 mod cluster;
 mod config;
+mod export;
 mod folder;
 mod postgres;
 mod server;

@@ -2,6 +2,7 @@
 
 mod access;
 mod document;
+pub(crate) mod export;
 mod listen;
 mod listing;
 mod log;
