@@ -4,6 +4,7 @@
 //! in order, what came of each write. Reads see what has been acknowledged. Nothing here reads a
 //! clock: the time is in every write.
 
+mod delivery;
 mod error;
 mod fault;
 mod ids;
@@ -29,6 +30,7 @@ use aftercall_core::stats::Tally;
 use aftercall_core::{CallId, TenantId};
 use jiff::Timestamp;
 
+pub use delivery::{DELIVERIES_MAX, Delivered, Delivery, Outcome, Progress, Way};
 pub use error::{NextMove, Place, StoreError};
 pub use postgres::Postgres;
 pub use quality::{Measured, Quality};
@@ -340,6 +342,47 @@ impl Store {
     /// When the database cannot be written. More than [`BATCH_MAX`] uses are refused.
     pub async fn keys_used(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
         each!(self.keys_used(uses))
+    }
+
+    /// Claims a delivery: of all who claim it at the same time one gets the number of the attempt. What somebody else
+    /// has claimed is theirs until its time is over; what is sent or given up is nobody's any more.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn claim(
+        &self,
+        delivery: &Delivery,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<u32>, StoreError> {
+        each!(self.claim(delivery, now, until))
+    }
+
+    /// Keeps what came of an attempt; `false`: somebody else has taken it over meanwhile, and this changes nothing.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn settle(
+        &self,
+        delivery: &Delivery,
+        attempt: u32,
+        outcome: &Outcome,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        each!(self.settle(delivery, attempt, outcome, at))
+    }
+
+    /// A report's deliveries, those of the latest period first; at most `limit`, itself at most [`DELIVERIES_MAX`].
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn deliveries(
+        &self,
+        tenant: &TenantId,
+        report: &str,
+        limit: u16,
+    ) -> Result<Vec<Delivered>, StoreError> {
+        each!(self.deliveries(tenant, report, limit))
     }
 
     /// Whether the database answers.

@@ -209,3 +209,18 @@ CREATE TABLE cc_csat_agent_month (
 );
 
 CREATE INDEX cc_csat_offers_by_queue ON cc_csat_offers (tenant_id, queue_id, offered_at);
+
+-- Reports that were sent by schedule, or are on their way: whoever makes a row has claimed the sending. Nobody else
+-- takes it over before not_before. error names no person.
+CREATE TABLE cc_report_runs (
+    tenant_id  TEXT COLLATE "C" NOT NULL,
+    report     TEXT COLLATE "C" NOT NULL,
+    period     TEXT COLLATE "C" NOT NULL,
+    way        TEXT COLLATE "C" NOT NULL CHECK (way IN ('mail', 'post')),
+    state      TEXT COLLATE "C" NOT NULL CHECK (state IN ('claimed', 'waiting', 'sent', 'failed')),
+    attempts   BIGINT NOT NULL,
+    not_before TIMESTAMPTZ NOT NULL,
+    changed_at TIMESTAMPTZ NOT NULL,
+    error      TEXT COLLATE "C",
+    PRIMARY KEY (tenant_id, report, period, way)
+);

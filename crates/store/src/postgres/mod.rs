@@ -1,6 +1,7 @@
 //! The PostgreSQL store: one database for any number of nodes. Exact at READ COMMITTED, as [`write`] says.
 
 mod cells;
+mod delivery;
 mod directory;
 mod encode;
 pub(crate) mod fault;

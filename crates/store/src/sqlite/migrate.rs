@@ -9,6 +9,10 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/sqlite/0002_open_offers.sql"),
     include_str!("../../migrations/sqlite/0003_quality.sql"),
     include_str!("../../migrations/sqlite/0004_results.sql"),
+    // 5 and 6 are made elsewhere, and take these places.
+    "PRAGMA user_version = 5",
+    "PRAGMA user_version = 6",
+    include_str!("../../migrations/sqlite/0007_report_runs.sql"),
 ];
 
 /// The version that this program works with.

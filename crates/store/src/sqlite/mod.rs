@@ -1,5 +1,6 @@
 //! The SQLite store: one file in WAL mode, one connection that writes and several that read.
 
+mod delivery;
 mod directory;
 mod encode;
 pub(crate) mod fault;

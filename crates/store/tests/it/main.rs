@@ -4,6 +4,7 @@
 
 mod clerk;
 mod cluster;
+mod deliveries;
 mod directory;
 mod durability;
 mod harness;
