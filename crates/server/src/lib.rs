@@ -17,6 +17,7 @@ pub(crate) mod posted;
 pub mod prompts;
 pub mod recordings;
 pub(crate) mod results;
+pub mod scheduled;
 pub mod secret;
 pub mod signalling;
 pub mod surveys;

@@ -12,7 +12,7 @@ mod openapi;
 mod pairs;
 pub mod problem;
 mod read;
-mod reports;
+pub(crate) mod reports;
 mod results;
 mod surveys;
 pub mod view;

@@ -6,6 +6,7 @@ mod doctor;
 mod export;
 mod import;
 mod key;
+mod report;
 mod results;
 mod serve;
 mod tenant;
@@ -85,6 +86,9 @@ enum Command {
     /// Write ratings into a file, CSV or a workbook
     #[command(after_help = export::EXAMPLES)]
     Export(export::ExportCommand),
+    /// Reports by schedule: look at one, send one now, list them
+    #[command(subcommand)]
+    Report(report::ReportCommand),
     /// Verify or rebuild what is counted of ratings
     #[command(subcommand)]
     Results(results::ResultsCommand),
@@ -185,6 +189,7 @@ async fn dispatch(cli: Cli, world: &mut World<'_>) -> anyhow::Result<Exit> {
         Command::Tenant(command) => tenant::run(command, &load(world)?, world).await,
         Command::Import(command) => import::run(command, &load(world)?, world).await,
         Command::Export(command) => export::run(command, &load(world)?, world).await,
+        Command::Report(command) => report::run(command, load(world)?, world).await,
         Command::Results(command) => results::run(command, &load(world)?, world).await,
         Command::Dial(command) => dial::run(command, world).await,
         Command::Openapi => {

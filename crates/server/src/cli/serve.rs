@@ -24,6 +24,7 @@ use crate::keys::KeyUses;
 use crate::metrics::Metrics;
 use crate::recordings::Recordings;
 use crate::results;
+use crate::scheduled::Sender;
 use crate::signalling::{Listen, Transport};
 use crate::surveys::Surveys;
 use crate::unusual::Unusual;
@@ -51,6 +52,8 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
     let (writer, writer_task) = Writer::start(store.clone(), recordings.clone(), clock, Arc::clone(&metrics));
     let (key_uses, key_uses_task) = KeyUses::start(store.clone());
     let counting = tokio::spawn(results::keep_counting(store.clone(), world.clock.clone(), stop.clone()));
+    let sender = Sender::new(Arc::clone(&config), store.clone(), world.clock.clone());
+    let sending = tokio::spawn(sender.keep_sending(stop.clone()));
     let unusual = Arc::new(Unusual::default());
     let parts = sip::Parts {
         sip_tls: installation.sip_tls,
@@ -97,6 +100,7 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
     writer_task.drain().await;
     // The router, and with it the last handle to it, is gone: this ends by itself.
     counting.await.context("the result service did not end as it should")?;
+    sending.await.context("the task that sends reports did not end as it should")?;
     key_uses_task.await.context("the task that notes the use of keys did not end as it should")?;
     store.close().await;
     tracing::info!("stopped");

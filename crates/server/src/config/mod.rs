@@ -15,16 +15,19 @@ pub mod clean;
 mod environment;
 pub mod http;
 mod named;
+pub mod report;
 pub mod route;
 pub mod sip;
 mod values;
 
 pub use clean::CleanIds;
 pub use http::Http;
+pub use report::Report;
 pub use route::{AfterCall, Match, Queue, Route, Seen};
 pub use sip::{Peer, PeerAuth, Ports, Rtp, Sip, SipListen, SipTls, Srtp, Transport};
 
 use crate::fields::{Fields, parsed, text};
+use crate::scheduled::Smtp;
 use crate::secret::Secret;
 use crate::surveys::FileFault;
 
@@ -70,6 +73,10 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// What queues say about it.
     pub queues: Vec<Queue>,
+    /// The server that takes mail.
+    pub smtp: Option<Smtp>,
+    /// What is sent by schedule.
+    pub reports: Vec<Report>,
     /// What the file says, for the places of faults; it may hold passwords.
     source: Secret,
 }
@@ -194,7 +201,8 @@ impl Config {
     pub fn tenants_named(&self) -> BTreeSet<&TenantId> {
         let peers = self.sip.peers.iter().map(|peer| &peer.tenant);
         let routes = self.routes.iter().filter_map(|route| route.tenant.as_ref());
-        peers.chain(routes).chain(self.queues.iter().map(|queue| &queue.tenant)).collect()
+        let reports = self.reports.iter().map(|report| &report.tenant);
+        peers.chain(routes).chain(self.queues.iter().map(|queue| &queue.tenant)).chain(reports).collect()
     }
 
     fn build(layers: Layers) -> Result<Self, Vec<Fault>> {
@@ -221,6 +229,13 @@ impl Config {
             fields.required_table("ids", |ids| ids.required("clean", |value| CleanIds::new(&text(value)?)));
         let routes = fields.tables("route", Route::read);
         let queues = fields.tables("queue", Queue::read);
+        let smtp = fields.table("smtp", |smtp| report::smtp(smtp, folder));
+        // One with faults is told of once, and not by every report.
+        let has_smtp = smtp.as_ref().is_none_or(Option::is_some);
+        let reports = fields.tables("report", |report| Report::read(report, has_smtp));
+        if let Some(reports) = &reports {
+            refuse_twice(fields, "report", reports.iter().map(|report| &report.name));
+        }
         if let Some(routes) = &routes {
             refuse_twice(fields, "route", routes.iter().map(|route| &route.name));
         }
@@ -244,6 +259,8 @@ impl Config {
             ids_clean: ids_clean?,
             routes: routes?,
             queues: queues?,
+            smtp: smtp?,
+            reports: reports?,
             source: Secret::new(""),
             data_dir,
         })

@@ -90,7 +90,7 @@ pub fn answer<R: Serialize>(
 }
 
 /// The rows of a report as CSV, with a header. The time zone is a column of its own in every row.
-fn csv(report: &Value, columns: &[Column]) -> String {
+pub fn csv(report: &Value, columns: &[Column]) -> String {
     let zone = report["time_zone"].as_str().unwrap_or("UTC");
     let mut out = String::new();
     let names = columns.iter().map(|(name, _)| (*name).to_owned());
