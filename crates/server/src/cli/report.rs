@@ -102,7 +102,10 @@ impl Which {
 
 async fn tenant_of(report: &Report, store: &Store) -> anyhow::Result<Tenant> {
     let name = &report.tenant;
-    store.tenant(name).await?.with_context(|| format!("there is no tenant \"{name}\": `aftercall tenant list`"))
+    store
+        .tenant(name)
+        .await?
+        .with_context(|| format!("there is no tenant \"{name}\": `aftercall tenant list`"))
 }
 
 async fn list(config: &Config, store: &Store, world: &mut World<'_>) -> anyhow::Result<Exit> {
@@ -127,6 +130,7 @@ async fn list(config: &Config, store: &Store, world: &mut World<'_>) -> anyhow::
 
 fn shown(last: &Delivered) -> String {
     let why = last.error.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-    let times = if last.attempts == 1 { "1 attempt".to_owned() } else { format!("{} attempts", last.attempts) };
+    let times =
+        if last.attempts == 1 { "1 attempt".to_owned() } else { format!("{} attempts", last.attempts) };
     format!("{} {} at {:.0}, {times}{why}", last.delivery.period, last.progress.word(), last.changed_at)
 }

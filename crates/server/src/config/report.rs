@@ -107,7 +107,9 @@ fn time(value: &Value) -> Result<Time, String> {
 fn address(value: &Value) -> Result<Secret, String> {
     let text = text(value)?;
     if !Smtp::is_address(&text) {
-        return Err("must be an address, such as `boss@example.com` or `The boss <boss@example.com>`".to_owned());
+        return Err(
+            "must be an address, such as `boss@example.com` or `The boss <boss@example.com>`".to_owned()
+        );
     }
     Ok(Secret::new(text))
 }
@@ -117,10 +119,15 @@ fn url(value: &Value) -> Result<String, String> {
     let uri = url.parse::<Uri>().ok();
     let is_whole =
         uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some());
-    if is_whole { Ok(url) } else { Err("must be an address such as `https://example.com/reports`".to_owned()) }
+    if is_whole {
+        Ok(url)
+    } else {
+        Err("must be an address such as `https://example.com/reports`".to_owned())
+    }
 }
 
-const KEY: &str = "it must be `whsec_` and 24 to 64 random bytes in base64 (`echo whsec_$(openssl rand -base64 32)`)";
+const KEY: &str =
+    "it must be `whsec_` and 24 to 64 random bytes in base64 (`echo whsec_$(openssl rand -base64 32)`)";
 
 fn key(value: &Value) -> Result<Key, String> {
     Key::read(&text(value)?).ok_or_else(|| format!("cannot be a key: {KEY}"))

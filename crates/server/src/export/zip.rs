@@ -127,7 +127,13 @@ impl Zip {
         let crc = open.crc.sum();
         self.put(&[&0x0807_4b50_u32.to_le_bytes(), &crc.to_le_bytes()]);
         self.put(&[&packed.to_le_bytes(), &plain.to_le_bytes()]);
-        self.done.push(Entry { name: named(open.name, open.number), starts: open.starts, crc, packed, plain });
+        self.done.push(Entry {
+            name: named(open.name, open.number),
+            starts: open.starts,
+            crc,
+            packed,
+            plain,
+        });
     }
 
     /// An entry's line in the directory (4.3.12).

@@ -74,8 +74,7 @@ pub async fn figures(
     let window = period.window(rules);
     let queues = (!report.queues.is_empty()).then(|| report.queues.clone());
     let filter = RatingFilter { queues, ..RatingFilter::default() };
-    let subject =
-        Subject { filter, tenant: tenant.clone(), zone: tenant.time_zone.clone(), window, now };
+    let subject = Subject { filter, tenant: tenant.clone(), zone: tenant.time_zone.clone(), window, now };
     let since = |first: jiff::civil::Date| {
         let from = Some(aftercall_core::stats::calendar::start_of(first, rules));
         Subject { window: aftercall_store::Window { from, ..window }, ..subject.clone() }
@@ -105,7 +104,8 @@ pub async fn figures(
         by_queue: series_of(&subject, store, grain, lines).await?,
         ranking: ranking_of(&subject, store, RankedBy::Own(Method::default())).await?,
         trend: trend_of(&since(period.first.saturating_sub(longer)), store, grain).await?,
-        alerts: alerts_of(&since(period.first.saturating_sub(usual)), store, Grain::Day, BASELINE_DAYS).await?,
+        alerts: alerts_of(&since(period.first.saturating_sub(usual)), store, Grain::Day, BASELINE_DAYS)
+            .await?,
         funnel: funnel_of(&subject, store, grain, By::Nothing).await?,
     })
 }

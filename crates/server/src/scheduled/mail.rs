@@ -76,7 +76,8 @@ impl Smtp {
     }
 
     fn message(&self, mail: &Mail<'_>) -> Result<Message, String> {
-        let address = |text: &Secret| text.expose().parse::<Mailbox>().map_err(|_| "an address is none".to_owned());
+        let address =
+            |text: &Secret| text.expose().parse::<Mailbox>().map_err(|_| "an address is none".to_owned());
         let from = address(&self.from)?;
         let id = format!("<{}@{}>", mail.id, from.email.domain());
         let second = u64::try_from(mail.at.as_second()).unwrap_or_default();
@@ -89,9 +90,10 @@ impl Smtp {
             builder = builder.to(address(to)?);
         }
         let both = MultiPart::alternative_plain_html(mail.text.clone(), mail.html.clone());
-        let parts = mail.files.iter().try_fold(MultiPart::mixed().multipart(both), |parts, (name, csv)| {
-            Ok::<_, String>(parts.singlepart(attached(name, csv)?))
-        })?;
+        let parts =
+            mail.files.iter().try_fold(MultiPart::mixed().multipart(both), |parts, (name, csv)| {
+                Ok::<_, String>(parts.singlepart(attached(name, csv)?))
+            })?;
         let mut message = builder.multipart(parts).map_err(|error| error.to_string())?;
         // No machine that is on holiday answers (RFC 3834, 5).
         let name = HeaderName::new_from_ascii_str("Auto-Submitted");
@@ -120,7 +122,8 @@ fn attached(name: &str, csv: &str) -> Result<SinglePart, String> {
 
 fn trusting(host: &str, ca: &Path) -> Result<TlsParameters, String> {
     let pem = std::fs::read(ca).map_err(|error| format!("{}: cannot be read: {error}", ca.display()))?;
-    let certificate = Certificate::from_pem(&pem).map_err(|_| format!("{}: is no certificate", ca.display()))?;
+    let certificate =
+        Certificate::from_pem(&pem).map_err(|_| format!("{}: is no certificate", ca.display()))?;
     let parameters = TlsParameters::builder(host.to_owned()).add_root_certificate(certificate);
     parameters.build().map_err(|_| format!("{}: is no certificate", ca.display()))
 }
@@ -140,12 +143,17 @@ fn host(url: &str) -> &str {
 fn told(error: &lettre::transport::smtp::Error) -> String {
     match error.status() {
         Some(code) => format!("the mail server answered {code}"),
-        None if error.is_tls() => {
+        None if error.is_tls() || names_a_certificate(error) => {
             "no secure connection to the mail server: is its certificate one that `[smtp] ca` or browsers trust?".to_owned()
         }
         None if error.is_timeout() => "the mail server did not answer in time".to_owned(),
         None => "the mail server could not be reached, or did not let us in".to_owned(),
     }
+}
+
+/// Whether TLS itself has refused the other side: while a connection turns to it the library says only that it failed.
+fn names_a_certificate(error: &dyn std::error::Error) -> bool {
+    error.to_string().contains("certificate") || error.source().is_some_and(names_a_certificate)
 }
 
 #[cfg(test)]

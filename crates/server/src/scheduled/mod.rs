@@ -134,7 +134,14 @@ impl Sender {
                 tracing::warn!(report, period, way, attempt, why, %at, "a report could not be sent, and is tried again");
             }
             Outcome::GivenUp(why) => {
-                tracing::error!(report, period, way, attempt, why, "a report could not be sent, and is given up: `aftercall report send` sends it");
+                tracing::error!(
+                    report,
+                    period,
+                    way,
+                    attempt,
+                    why,
+                    "a report could not be sent, and is given up: `aftercall report send` sends it"
+                );
             }
         }
         self.store.settle(&delivery, attempt, &outcome, now).await?;

@@ -36,7 +36,8 @@ const FONT: &str = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,
 const INK: &str = "color:#1c2024";
 const MUTE: &str = "color:#687076";
 const CELL: &str = "padding:8px 0 8px 12px;border-top:1px solid #e6e8eb;font-size:14px;line-height:20px";
-const FIRST: &str = "padding:8px 0;border-top:1px solid #e6e8eb;font-size:14px;line-height:20px;word-break:break-word";
+const FIRST: &str =
+    "padding:8px 0;border-top:1px solid #e6e8eb;font-size:14px;line-height:20px;word-break:break-word";
 
 /// A text within HTML, whoever wrote it.
 struct Safe<T>(T);
@@ -72,7 +73,7 @@ impl Page {
 
     fn sentence(&mut self, text: &str) {
         self.add(format_args!(
-            r#"<p class="mute" style="margin:0 0 8px;font-size:14px;line-height:21px;{MUTE}">{}</p>"#,
+            r#"<p class="mute" style="margin:8px 0 0;font-size:14px;line-height:21px;{MUTE}">{}</p>"#,
             Safe(text)
         ));
     }
@@ -88,7 +89,12 @@ impl Page {
     }
 
     /// A table of texts; the first column is words, the others are numbers. Columns named in `wide` give way on a telephone.
-    fn table<const N: usize>(&mut self, names: [&str; N], wide: &[usize], rows: impl Iterator<Item = [String; N]>) {
+    fn table<const N: usize>(
+        &mut self,
+        names: [&str; N],
+        wide: &[usize],
+        rows: impl Iterator<Item = [String; N]>,
+    ) {
         self.0.push_str(r#"<table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="border-collapse:collapse"><tr>"#);
         let class = |place: usize| if wide.contains(&place) { " wide" } else { "" };
         let align = |place: usize| if place == 0 { "left" } else { "right" };
@@ -158,12 +164,11 @@ fn headline(page: &mut Page, figures: &Figures) {
     page.big(&percent(summary.csat_percent), "satisfied", &satisfied);
     page.big(&mean(summary.average_score), "mean score, of 5", &ratings);
     let funnel = figures.funnel.rows.first();
-    let asked = funnel.map_or(0, |row| row.offered);
-    page.big(
-        &percent(funnel.and_then(|row| row.response_rate)),
-        "response rate",
-        &of(counted(asked, "caller") + " asked"),
-    );
+    let asked = match funnel.map_or(0, |row| row.offered) {
+        0 => "nobody was asked on the telephone".to_owned(),
+        asked => of(counted(asked, "caller") + " asked"),
+    };
+    page.big(&percent(funnel.and_then(|row| row.response_rate)), "response rate", &asked);
     page.0.push_str("</tr></table>");
     page.0.push_str(r#"<div style="height:20px;line-height:20px">&nbsp;</div>"#);
     if figures.summary.verdict.starts_with("provisional") {
@@ -231,7 +236,7 @@ fn agents(page: &mut Page, figures: &Figures) {
             standing(row),
         ]
     });
-    page.table(["", "ratings", "mean", "satisfied", ""], &[4], cells);
+    page.table(["", "ratings", "mean", "satisfied", ""], &[2], cells);
     more(page, rows.len(), AGENTS_MAX, "agents");
 }
 
@@ -256,7 +261,7 @@ fn days(page: &mut Page, figures: &Figures) {
 }
 
 fn funnel(page: &mut Page, figures: &Figures) {
-    let Some(row) = figures.funnel.rows.first() else { return };
+    let Some(row) = figures.funnel.rows.first().filter(|row| row.eligible > 0) else { return };
     page.heading("From the call to the answer");
     let rate = |part: Option<f64>, whole: &str| {
         part.map(|rate| format!("{} of the {whole}", percent(Some(rate)))).unwrap_or_default()

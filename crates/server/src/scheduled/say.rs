@@ -32,9 +32,8 @@ pub(super) fn of(what: String) -> String {
 
 /// The days of the period that were unusual.
 pub(super) fn unusual(figures: &Figures) -> Vec<&AlertRow> {
-    let within = |row: &&AlertRow| {
-        row.date >= figures.first_day && (row.mean_is_unusual || row.csat_is_unusual)
-    };
+    let within =
+        |row: &&AlertRow| row.date >= figures.first_day && (row.mean_is_unusual || row.csat_is_unusual);
     figures.alerts.rows.iter().filter(within).collect()
 }
 

@@ -11,6 +11,7 @@ use calamine::{Data, Reader as _, Xlsx};
 
 use crate::api::export::{line, pour};
 use crate::cluster::{Cluster, Database};
+use crate::readers;
 use crate::server::{PROGRAM, Server, Site, eventually};
 
 /// As CSV 40 MB.
@@ -187,14 +188,40 @@ fn the_command_writes_what_the_api_sends_and_a_file_has_its_name_when_it_is_comp
         assert_eq!(fs::read(site.folder().join(name)).unwrap(), sent(&format!("format={format}")), "{name}");
         assert!(!site.folder().join(format!("{name}.part")).exists());
     }
+    a_stranger_reads_texts_times_and_a_frozen_header(&site.folder().join("all.xlsx"));
     for (arguments, code, told) in [
         (&["all.txt"][..], 2, "all.txt: name it .csv or .xlsx, or - for stdout\n"),
         (&["-", "--score", "6"], 2, "`score` must be a whole number from 1 to 5\n"),
         (&["-", "--from", "2026-11-02", "--to", "2026-11-01"], 2, "`from` must be before `to`\n"),
         (&["-", "--tenant", "nobody"], 1, "there is no tenant \"nobody\": `aftercall tenant list`\n"),
-        (&["no/folder.csv"], 1, "no/folder.csv.part: cannot be written: No such file or directory (os error 2)\n"),
+        (
+            &["no/folder.csv"],
+            1,
+            "no/folder.csv.part: cannot be written: No such file or directory (os error 2)\n",
+        ),
     ] {
         assert_eq!(run(arguments), (code, Vec::new(), told.to_owned()), "{arguments:?}");
     }
     server.stop();
+}
+
+/// With openpyxl.
+fn a_stranger_reads_texts_times_and_a_frozen_header(book: &std::path::Path) {
+    let Some(mut script) = readers::script("book.py") else { return };
+    let done = script.arg(book).output().unwrap();
+    let read: serde_json::Value = serde_json::from_slice(&done.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&done.stderr)));
+    let sheet =
+        serde_json::json!({"name": "ratings", "rows": 1_201, "frozen": "A2", "width": 48.0, "bold": true});
+    assert_eq!(read["sheets"], serde_json::json!([sheet]));
+    let rows = read["rows"].as_array().unwrap();
+    assert_eq!(rows[0][10]["value"], "rated_at (UTC)");
+    for row in &rows[1..] {
+        let kind = |place: usize| row[place]["type"].as_str().unwrap();
+        assert!([10, 11].into_iter().all(|time| kind(time) == "d"), "{row}");
+        assert_eq!((kind(0), kind(1)), ("s", "n"), "{row}");
+        assert!((0..15).all(|place| kind(place) != "f"), "{row}");
+        assert!(row[9]["value"] == "None" || row[9]["value"].as_str().unwrap().starts_with("=SUM("), "{row}");
+        assert_eq!(row[10]["format"], "yyyy\\-mm\\-dd\\ hh:mm:ss");
+    }
 }

@@ -11,6 +11,8 @@ mod config;
 mod export;
 mod folder;
 mod postgres;
+mod readers;
+mod scheduled;
 mod server;
 mod signalling;
 mod tidy;

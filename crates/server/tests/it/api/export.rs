@@ -31,7 +31,8 @@ pub(crate) async fn pour(store: &Store, count: u32) {
 }
 
 fn rating(number: u32) -> NewRating {
-    let given = |every: u32, text: &str| (!number.is_multiple_of(every)).then(|| format!("{text}{}", number % 7));
+    let given =
+        |every: u32, text: &str| (!number.is_multiple_of(every)).then(|| format!("{text}{}", number % 7));
     let rated = format!("2026-10-{:02}T{:02}:00:00.00000{}Z", 1 + number % 30, number % 24, number % 10);
     NewRating {
         tenant: TenantId::default(),
@@ -40,12 +41,18 @@ fn rating(number: u32) -> NewRating {
         comment: given(3, "=SUM(\"a\",\n1) ").map(|text| Comment::new(text).unwrap()),
         agent: given(5, "agent, ").map(|text| text.parse().unwrap()),
         queue: given(4, "queue\u{202e}").map(|text| text.parse().unwrap()),
-        created_at: Some(RatedAt::new(rated.parse().unwrap(), "2026-11-22T00:00:00Z".parse().unwrap()).unwrap()),
+        created_at: Some(
+            RatedAt::new(rated.parse().unwrap(), "2026-11-22T00:00:00Z".parse().unwrap()).unwrap(),
+        ),
         key: char::from_digit(number % 10, 10).and_then(|key| Key::try_from(key).ok()),
         survey: given(6, "survey-").map(|text| text.parse().unwrap()),
         channel: given(3, "web").map(|text| text.parse().unwrap()),
         language: given(3, "").map(|_| "pt-BR".parse().unwrap()),
-        flags: if number % 9 == 0 { BTreeSet::from([Flag::Burst, Flag::SameCaller]) } else { BTreeSet::new() },
+        flags: if number % 9 == 0 {
+            BTreeSet::from([Flag::Burst, Flag::SameCaller])
+        } else {
+            BTreeSet::new()
+        },
         within: None,
         actor: Actor::Import,
         at: "2026-11-22T08:00:00Z".parse().unwrap(),
@@ -80,7 +87,12 @@ pub(crate) fn line(rating: &Rating) -> Vec<String> {
         shown(rating.channel.as_ref().map(|channel| channel.as_str().to_owned())),
         shown(rating.language.as_ref().map(ToString::to_string)),
         shown(rating.comment.as_ref().map(|comment| comment.expose().to_owned())),
-        format!("{}.{:06}{}", berlin.strftime("%FT%T"), berlin.subsec_nanosecond() / 1_000, berlin.strftime("%:z")),
+        format!(
+            "{}.{:06}{}",
+            berlin.strftime("%FT%T"),
+            berlin.subsec_nanosecond() / 1_000,
+            berlin.strftime("%:z")
+        ),
         format!("{:.6}", rating.created_at),
         rating.flags.iter().map(|flag| flag.word()).collect::<Vec<_>>().join(" "),
         rating.revision.to_string(),
@@ -106,7 +118,8 @@ async fn every_rating_is_in_the_file_once_and_as_the_store_has_it(server: Server
     assert_eq!(read[1..], expected);
     for (score, queue) in [("1", "queue\u{202e}1"), ("2", "queue\u{202e}2")] {
         let queue_encoded = queue.replace('\u{202e}', "%E2%80%AE");
-        let some = server.get(&format!("{EXPORT}?tz=Europe/Berlin&score={score}&queue={queue_encoded}")).await;
+        let some =
+            server.get(&format!("{EXPORT}?tz=Europe/Berlin&score={score}&queue={queue_encoded}")).await;
         let of_it = expected.iter().filter(|row| row[1] == score && row[4] == queue);
         assert_eq!(read_csv(&some.text)[1..], of_it.cloned().collect::<Vec<_>>());
     }
@@ -158,7 +171,8 @@ async fn a_slow_client_holds_nothing_open_and_misses_nothing_that_stays(server: 
     }
     // Meanwhile ratings come and go and change, before and behind where it is.
     let (first, last) = (&before[0], &before[1_199]);
-    let put = |call: &CallId| format!("/cc/csat/{}", call.to_string().replace('+', "%2B").replace(' ', "%20"));
+    let put =
+        |call: &CallId| format!("/cc/csat/{}", call.to_string().replace('+', "%2B").replace(' ', "%20"));
     assert_eq!(server.delete(&put(&first.call)).await.status, 204);
     assert_eq!(server.delete(&put(&last.call)).await.status, 204);
     assert_eq!(server.put(&put(&before[1_000].call), json!({"score": 3})).await.status, 200);
@@ -177,7 +191,8 @@ async fn a_slow_client_holds_nothing_open_and_misses_nothing_that_stays(server: 
 async fn whoever_may_list_ratings_may_have_them_as_a_file_and_only_those() {
     let server = Server::start().await;
     for (call, agent, queue) in [("1", "a1", "q1"), ("2", "a2", "q1"), ("3", "a1", "q2")] {
-        let body = json!({"score": 5, "agent_id": agent, "queue_id": queue, "comment": format!("said {call}")});
+        let body =
+            json!({"score": 5, "agent_id": agent, "queue_id": queue, "comment": format!("said {call}")});
         assert_eq!(server.post(&format!("/cc/csat/{call}"), body).await.status, 201);
     }
     server.tenant("other", "UTC").await;
@@ -196,7 +211,8 @@ async fn whoever_may_list_ratings_may_have_them_as_a_file_and_only_those() {
         let answer = Ask::get(&format!("{EXPORT}{query}")).key(&key).send(&server.router).await;
         match expected {
             Ok(calls) => {
-                let read: Vec<String> = read_csv(&answer.text)[1..].iter().map(|row| row[0].clone()).collect();
+                let read: Vec<String> =
+                    read_csv(&answer.text)[1..].iter().map(|row| row[0].clone()).collect();
                 assert_eq!(read.join(" "), calls, "{role:?} {query}");
             }
             Err(status) => drop(answer.problem(status)),

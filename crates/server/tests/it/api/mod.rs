@@ -68,7 +68,7 @@ macro_rules! on_both {
         })*
     };
 }
-use on_both;
+pub(crate) use on_both;
 
 impl Server {
     pub async fn start() -> Self {
