@@ -11,12 +11,14 @@ use jiff::Timestamp;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, World, clock_fault, open};
 use crate::aftermath::Aftermath;
 use crate::api::listen::{self, Listener};
 use crate::api::{self, Api, Parts, auth};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::doors::sip::{self, OpenDoor};
 use crate::installation::Installation;
@@ -51,9 +53,7 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
     let clock = world.clock.clone();
     let (writer, writer_task) = Writer::start(store.clone(), recordings.clone(), clock, Arc::clone(&metrics));
     let (key_uses, key_uses_task) = KeyUses::start(store.clone());
-    let counting = tokio::spawn(results::keep_counting(store.clone(), world.clock.clone(), stop.clone()));
-    let sender = Sender::new(Arc::clone(&config), store.clone(), world.clock.clone());
-    let sending = tokio::spawn(sender.keep_sending(stop.clone()));
+    let beside = beside(&config, &store, &world.clock, &stop);
     let unusual = Arc::new(Unusual::default());
     let parts = sip::Parts {
         sip_tls: installation.sip_tls,
@@ -98,13 +98,32 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
     tokio::join!(listen::serve(listener, router, &config.http, metrics, stop.clone()), calls, others);
     tracing::info!("writing what was said");
     writer_task.drain().await;
+    ended(beside).await?;
     // The router, and with it the last handle to it, is gone: this ends by itself.
-    counting.await.context("the result service did not end as it should")?;
-    sending.await.context("the task that sends reports did not end as it should")?;
     key_uses_task.await.context("the task that notes the use of keys did not end as it should")?;
     store.close().await;
     tracing::info!("stopped");
     Ok(Exit::Well)
+}
+
+/// What goes on beside calls and requests, until the server stops.
+fn beside(
+    config: &Arc<Config>,
+    store: &Store,
+    clock: &Clock,
+    stop: &CancellationToken,
+) -> [(&'static str, JoinHandle<()>); 2] {
+    let counting = results::keep_counting(store.clone(), clock.clone(), stop.clone());
+    let sender = Sender::new(Arc::clone(config), store.clone(), clock.clone());
+    let sending = sender.keep_sending(stop.clone());
+    [("the result service", tokio::spawn(counting)), ("the sending of reports", tokio::spawn(sending))]
+}
+
+async fn ended(beside: [(&'static str, JoinHandle<()>); 2]) -> anyhow::Result<()> {
+    for (name, task) in beside {
+        task.await.with_context(|| format!("{name} did not end as it should"))?;
+    }
+    Ok(())
 }
 
 async fn make_data_folder(config: &Config) -> anyhow::Result<()> {

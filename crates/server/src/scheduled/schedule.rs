@@ -176,198 +176,50 @@ mod tests {
         Schedule { every, at: at.parse().unwrap() }
     }
 
+    /// Zone, first day of the week, period, hour: now -> the period that is due, since when, and when the next one is.
+    const DUE: &str = "
+UTC monday day 06:00: 2026-11-23T05:59:59Z -> 2026-11-21 since 2026-11-22T06:00:00Z, next 2026-11-23T06:00:00Z
+UTC monday day 06:00: 2026-11-23T06:00:00Z -> 2026-11-22 since 2026-11-23T06:00:00Z, next 2026-11-24T06:00:00Z
+Asia/Tokyo monday day 06:00: 2026-11-22T21:00:00Z -> 2026-11-22 since 2026-11-22T21:00:00Z, next 2026-11-23T21:00:00Z
+# A week begins on the tenant's day.
+UTC monday week 06:00: 2026-11-23T06:00:00Z -> 2026-11-16 since 2026-11-23T06:00:00Z, next 2026-11-30T06:00:00Z
+UTC monday week 06:00: 2026-11-29T23:00:00Z -> 2026-11-16 since 2026-11-23T06:00:00Z, next 2026-11-30T06:00:00Z
+UTC sunday week 06:00: 2026-11-23T06:00:00Z -> 2026-11-15 since 2026-11-22T06:00:00Z, next 2026-11-29T06:00:00Z
+UTC saturday week 06:00: 2026-11-23T06:00:00Z -> 2026-11-14 since 2026-11-21T06:00:00Z, next 2026-11-28T06:00:00Z
+# Months of every length, and a year's end.
+UTC monday month 06:00: 2026-03-01T06:00:00Z -> 2026-02 since 2026-03-01T06:00:00Z, next 2026-04-01T06:00:00Z
+UTC monday month 06:00: 2028-03-01T05:59:59Z -> 2028-01 since 2028-02-01T06:00:00Z, next 2028-03-01T06:00:00Z
+UTC monday month 06:00: 2027-01-31T23:59:59Z -> 2026-12 since 2027-01-01T06:00:00Z, next 2027-02-01T06:00:00Z
+# Berlin, 29 March 2026: 02:00 to 03:00 is skipped; the first instant after is 03:00.
+Europe/Berlin monday day 02:30: 2026-03-29T00:59:59Z -> 2026-03-27 since 2026-03-28T01:30:00Z, next 2026-03-29T01:00:00Z
+Europe/Berlin monday day 02:30: 2026-03-29T01:00:00Z -> 2026-03-28 since 2026-03-29T01:00:00Z, next 2026-03-30T00:30:00Z
+# Berlin, 25 October 2026: 02:30 comes twice; the first counts, and the second sends nothing again.
+Europe/Berlin monday day 02:30: 2026-10-25T00:29:59Z -> 2026-10-23 since 2026-10-24T00:30:00Z, next 2026-10-25T00:30:00Z
+Europe/Berlin monday day 02:30: 2026-10-25T00:30:00Z -> 2026-10-24 since 2026-10-25T00:30:00Z, next 2026-10-26T01:30:00Z
+Europe/Berlin monday day 02:30: 2026-10-25T01:30:00Z -> 2026-10-24 since 2026-10-25T00:30:00Z, next 2026-10-26T01:30:00Z
+# Half an hour back: Lord Howe, 5 April 2026, 02:00 to 01:30.
+Australia/Lord_Howe monday day 01:45: 2026-04-04T14:45:00Z -> 2026-04-04 since 2026-04-04T14:45:00Z, next 2026-04-05T15:15:00Z
+# Cairo, 24 April 2026: midnight is skipped.
+Africa/Cairo monday day 00:00: 2026-04-23T22:00:00Z -> 2026-04-23 since 2026-04-23T22:00:00Z, next 2026-04-24T21:00:00Z
+";
+
     #[test]
     fn a_period_is_due_when_it_is_over_and_its_hour_has_come() {
-        use Every::{Day, Month, Week};
-        use WeekStart::{Monday, Saturday, Sunday};
-        // Zone, week, every, at, now; the period that is due, since when; when the next one is.
-        for (zone, week, every, at, now, due, since, next) in [
-            (
-                "UTC",
-                Monday,
-                Day,
-                "06:00",
-                "2026-11-23T05:59:59Z",
-                "2026-11-21",
-                "2026-11-22T06:00:00Z",
-                "2026-11-23T06:00:00Z",
-            ),
-            (
-                "UTC",
-                Monday,
-                Day,
-                "06:00",
-                "2026-11-23T06:00:00Z",
-                "2026-11-22",
-                "2026-11-23T06:00:00Z",
-                "2026-11-24T06:00:00Z",
-            ),
-            (
-                "Asia/Tokyo",
-                Monday,
-                Day,
-                "06:00",
-                "2026-11-22T21:00:00Z",
-                "2026-11-22",
-                "2026-11-22T21:00:00Z",
-                "2026-11-23T21:00:00Z",
-            ),
-            // A week begins on the tenant's day.
-            (
-                "UTC",
-                Monday,
-                Week,
-                "06:00",
-                "2026-11-23T06:00:00Z",
-                "2026-11-16",
-                "2026-11-23T06:00:00Z",
-                "2026-11-30T06:00:00Z",
-            ),
-            (
-                "UTC",
-                Monday,
-                Week,
-                "06:00",
-                "2026-11-29T23:00:00Z",
-                "2026-11-16",
-                "2026-11-23T06:00:00Z",
-                "2026-11-30T06:00:00Z",
-            ),
-            (
-                "UTC",
-                Sunday,
-                Week,
-                "06:00",
-                "2026-11-23T06:00:00Z",
-                "2026-11-15",
-                "2026-11-22T06:00:00Z",
-                "2026-11-29T06:00:00Z",
-            ),
-            (
-                "UTC",
-                Saturday,
-                Week,
-                "06:00",
-                "2026-11-23T06:00:00Z",
-                "2026-11-14",
-                "2026-11-21T06:00:00Z",
-                "2026-11-28T06:00:00Z",
-            ),
-            // Months of every length, and a year's end.
-            (
-                "UTC",
-                Monday,
-                Month,
-                "06:00",
-                "2026-03-01T06:00:00Z",
-                "2026-02",
-                "2026-03-01T06:00:00Z",
-                "2026-04-01T06:00:00Z",
-            ),
-            (
-                "UTC",
-                Monday,
-                Month,
-                "06:00",
-                "2028-03-01T05:59:59Z",
-                "2028-01",
-                "2028-02-01T06:00:00Z",
-                "2028-03-01T06:00:00Z",
-            ),
-            (
-                "UTC",
-                Monday,
-                Month,
-                "06:00",
-                "2027-01-31T23:59:59Z",
-                "2026-12",
-                "2027-01-01T06:00:00Z",
-                "2027-02-01T06:00:00Z",
-            ),
-            // Berlin, 29 March 2026: 02:00 to 03:00 is skipped; the first instant after is 03:00.
-            (
-                "Europe/Berlin",
-                Monday,
-                Day,
-                "02:30",
-                "2026-03-29T00:59:59Z",
-                "2026-03-27",
-                "2026-03-28T01:30:00Z",
-                "2026-03-29T01:00:00Z",
-            ),
-            (
-                "Europe/Berlin",
-                Monday,
-                Day,
-                "02:30",
-                "2026-03-29T01:00:00Z",
-                "2026-03-28",
-                "2026-03-29T01:00:00Z",
-                "2026-03-30T00:30:00Z",
-            ),
-            // Berlin, 25 October 2026: 02:30 comes twice; the first counts, and the second sends nothing again.
-            (
-                "Europe/Berlin",
-                Monday,
-                Day,
-                "02:30",
-                "2026-10-25T00:29:59Z",
-                "2026-10-23",
-                "2026-10-24T00:30:00Z",
-                "2026-10-25T00:30:00Z",
-            ),
-            (
-                "Europe/Berlin",
-                Monday,
-                Day,
-                "02:30",
-                "2026-10-25T00:30:00Z",
-                "2026-10-24",
-                "2026-10-25T00:30:00Z",
-                "2026-10-26T01:30:00Z",
-            ),
-            (
-                "Europe/Berlin",
-                Monday,
-                Day,
-                "02:30",
-                "2026-10-25T01:30:00Z",
-                "2026-10-24",
-                "2026-10-25T00:30:00Z",
-                "2026-10-26T01:30:00Z",
-            ),
-            // Half an hour back: Lord Howe, 5 April 2026, 02:00 to 01:30.
-            (
-                "Australia/Lord_Howe",
-                Monday,
-                Day,
-                "01:45",
-                "2026-04-04T14:45:00Z",
-                "2026-04-04",
-                "2026-04-04T14:45:00Z",
-                "2026-04-05T15:15:00Z",
-            ),
-            // Cairo, 24 April 2026: midnight is skipped.
-            (
-                "Africa/Cairo",
-                Monday,
-                Day,
-                "00:00",
-                "2026-04-23T22:00:00Z",
-                "2026-04-23",
-                "2026-04-23T22:00:00Z",
-                "2026-04-24T21:00:00Z",
-            ),
-        ] {
+        let lines = DUE.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        for line in lines {
+            let (given, expected) = line.split_once(" -> ").unwrap();
+            let words: Vec<&str> = given.split([' ']).map(|word| word.trim_end_matches(':')).collect();
+            let [zone, week, every, at, now] = words[..] else { panic!("{line}") };
+            let week = WeekStart::ALL.into_iter().find(|start| start.word() == week).unwrap();
+            let every = Every::ALL.into_iter().find(|known| known.word() == every).unwrap();
             let (schedule, tenant) = (schedule(every, at), tenant(zone, week));
             let now = now.parse().unwrap();
-            let found = schedule.due(now, &tenant);
+            let (due, next) = (schedule.due(now, &tenant), schedule.next(now, &tenant));
             assert_eq!(
-                (found.period.id().as_str(), found.at.to_string().as_str()),
-                (due, since),
-                "{zone} {now}"
+                format!("{} since {}, next {}", due.period.id(), due.at, next.at),
+                expected,
+                "{given}"
             );
-            assert_eq!(schedule.next(now, &tenant).at.to_string(), next, "{zone} {now}");
         }
     }
 

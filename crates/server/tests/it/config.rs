@@ -38,7 +38,7 @@ const FAULTS: &[(&str, &str)] = &[
     ),
     (
         "[smtp]\nurl = \"smtp://mail.example.com\"\nform = \"a@example.com\"\n",
-        "site/aftercall.toml:1:1: key `from` is missing\n\
+        "site/aftercall.toml:1:2: key `from` is missing\n\
          site/aftercall.toml:3:1: unknown key \"form\" (did you mean \"from\"?)",
     ),
     (

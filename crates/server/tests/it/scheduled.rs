@@ -337,7 +337,7 @@ async fn a_mail_server_that_is_not_to_be_trusted_or_does_not_know_us_gets_nothin
             "no secure connection to the mail server: is its certificate one that `[smtp] ca` or browsers trust?",
         ),
         (
-            table.replace("@localhost", "@127.0.0.1"),
+            table.replace("localhost.pem", "callers-ca.pem"),
             "no secure connection to the mail server: is its certificate one that `[smtp] ca` or browsers trust?",
         ),
         (

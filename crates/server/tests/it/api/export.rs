@@ -48,7 +48,7 @@ fn rating(number: u32) -> NewRating {
         survey: given(6, "survey-").map(|text| text.parse().unwrap()),
         channel: given(3, "web").map(|text| text.parse().unwrap()),
         language: given(3, "").map(|_| "pt-BR".parse().unwrap()),
-        flags: if number % 9 == 0 {
+        flags: if number.is_multiple_of(9) {
             BTreeSet::from([Flag::Burst, Flag::SameCaller])
         } else {
             BTreeSet::new()
