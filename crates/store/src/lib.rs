@@ -17,6 +17,7 @@ mod read;
 mod results;
 mod rows;
 mod rules;
+mod run;
 mod session;
 mod sql;
 mod sqlite;
@@ -42,6 +43,7 @@ pub use read::{PAGE_MAX, QUEUES_MAX, RANGES_MAX, Subject, Window};
 pub use results::{
     AgentFigures, By, CaughtUp, Cell, Counted, Figures, Funnel, Group, PERIODS_MAX, Question, Queues, Results,
 };
+pub use run::{KeptRun, RUNS_MAX, Run, RunOutcome, RunProgress, Way};
 pub use session::{About, Answer, Offer, Session};
 pub use sqlite::Sqlite;
 pub use tenant::{ApiKey, KeyHash, KeyUse, NewKey, NotAZone, Revoked, Role, Tenant, TenantPut, Zone};
@@ -376,6 +378,47 @@ impl Store {
     /// When the database cannot be written. More than [`BATCH_MAX`] uses are refused.
     pub async fn keys_used(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
         each!(self.keys_used(uses))
+    }
+
+    /// Claims a run: of all who claim it at the same time one gets the number of the attempt. What somebody else
+    /// has claimed is theirs until its time is over; what is sent or given up is nobody's any more.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn claim_run(
+        &self,
+        run: &Run,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<u32>, StoreError> {
+        each!(self.claim_run(run, now, until))
+    }
+
+    /// Keeps what came of an attempt; `false`: somebody else has taken it over meanwhile, and this changes nothing.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn settle_run(
+        &self,
+        run: &Run,
+        attempt: u32,
+        outcome: &RunOutcome,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        each!(self.settle_run(run, attempt, outcome, at))
+    }
+
+    /// A report's runs, those of the latest period first; at most `limit`, itself at most [`RUNS_MAX`].
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn runs(
+        &self,
+        tenant: &TenantId,
+        report: &str,
+        limit: u16,
+    ) -> Result<Vec<KeptRun>, StoreError> {
+        each!(self.runs(tenant, report, limit))
     }
 
     /// Whether the database answers.

@@ -18,6 +18,7 @@ use crate::quality::Quality;
 use crate::rating::{Flag, Rating};
 use crate::results::{AgentFigures, Cell};
 use crate::rules::Op;
+use crate::run::{KeptRun, Run, RunProgress, Way};
 use crate::session::{About, Answer, Offer};
 use crate::tenant::{ApiKey, Role, Tenant, Zone};
 use crate::words::{KeyId, RatingId, Said};
@@ -187,6 +188,33 @@ pub(crate) fn zone(row: &impl Cells) -> Decoded<Zone> {
 
 fn week_start(word: &str) -> Decoded<WeekStart> {
     WeekStart::ALL.into_iter().find(|start| start.word() == word).ok_or(Damage("week_start"))
+}
+
+/// The number of an attempt.
+pub(crate) fn attempts(row: &impl Cells) -> Decoded<u32> {
+    let attempts = row.whole("attempts")?.and_then(|attempts| u32::try_from(attempts).ok());
+    attempts.ok_or(Damage("attempts"))
+}
+
+pub(crate) fn kept_run(row: &impl Cells) -> Decoded<KeptRun> {
+    let (way, progress): (String, String) = (field(row, "way")?, field(row, "state")?);
+    let way = Way::ALL.into_iter().find(|known| known.word() == way).ok_or(Damage("way"))?;
+    let progress =
+        RunProgress::ALL.into_iter().find(|known| known.word() == progress).ok_or(Damage("state"))?;
+    let moment = |column| row.instant(column)?.ok_or(Damage(column));
+    Ok(KeptRun {
+        run: Run {
+            tenant: field(row, "tenant_id")?,
+            report: field(row, "report")?,
+            period: field(row, "period")?,
+            way,
+        },
+        progress,
+        attempts: attempts(row)?,
+        not_before: moment("not_before")?,
+        changed_at: moment("changed_at")?,
+        error: maybe(row, "error")?,
+    })
 }
 
 pub(crate) fn api_key(row: &impl Cells) -> Decoded<ApiKey> {

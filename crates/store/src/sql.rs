@@ -237,6 +237,21 @@ statements! {
         GROUP BY queue_id, local_day ORDER BY queue_id, local_day LIMIT $2";
     MONTHS_TO_COUNT = "SELECT queue_id, local_month AS day FROM cc_csat_month
         WHERE tenant_id = $1 AND stale = 1 AND local_month < $2 ORDER BY local_month, queue_id LIMIT $3";
+    /// `$5` is now, `$6` until when nobody else takes it over.
+    CLAIM_RUN = "INSERT INTO cc_report_runs
+        (tenant_id, report, period, way, state, attempts, changed_at, not_before)
+        VALUES ($1, $2, $3, $4, 'claimed', 1, $5, $6)
+        ON CONFLICT (tenant_id, report, period, way) DO UPDATE SET state = 'claimed',
+            attempts = cc_report_runs.attempts + 1, changed_at = excluded.changed_at,
+            not_before = excluded.not_before
+        WHERE cc_report_runs.state IN ('claimed', 'waiting')
+        AND cc_report_runs.not_before <= excluded.changed_at
+        RETURNING attempts";
+    /// Only what the same attempt has claimed.
+    SETTLE_RUN = "UPDATE cc_report_runs SET state = $6, changed_at = $7, not_before = $8, error = $9
+        WHERE tenant_id = $1 AND report = $2 AND period = $3 AND way = $4 AND attempts = $5 AND state = 'claimed'";
+    RUNS = "SELECT * FROM cc_report_runs WHERE tenant_id = $1 AND report = $2
+        ORDER BY period DESC, way LIMIT $3";
     TENANT = "SELECT * FROM cc_tenants WHERE tenant_id = $1";
     TENANTS = "SELECT * FROM cc_tenants ORDER BY tenant_id";
     INSERT_TENANT = "INSERT INTO cc_tenants (tenant_id, time_zone, week_start, created_at)
@@ -310,7 +325,8 @@ mod tests {
         include_str!("../migrations/sqlite/0003_quality.sql"),
         include_str!("../migrations/sqlite/0004_results.sql"),
         include_str!("../migrations/sqlite/0005_as_of.sql"),
-        include_str!("../migrations/sqlite/0006_events.sql")
+        include_str!("../migrations/sqlite/0006_events.sql"),
+        include_str!("../migrations/sqlite/0007_report_runs.sql")
     );
     const POSTGRES: &str = include_str!("../migrations/postgres/0001_first.sql");
 
@@ -382,7 +398,7 @@ mod tests {
                 );
                 keys += 1;
             }
-            assert_eq!(keys, 27);
+            assert_eq!(keys, 28);
             let with_tenant = all.replace(" COLLATE \"C\"", "").matches("tenant_id TEXT NOT NULL").count();
             assert_eq!(all.matches("CREATE TABLE cc_").count(), with_tenant);
         }

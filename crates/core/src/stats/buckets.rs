@@ -71,7 +71,8 @@ impl Grain {
     }
 
     /// The first day of the bucket after the one with this first day; of hours, the next day.
-    fn next(self, first: Date) -> Option<Date> {
+    #[must_use]
+    pub fn next(self, first: Date) -> Option<Date> {
         let span = match self {
             Self::Hour | Self::Day => Span::new().days(1),
             Self::Week(_) => Span::new().days(7),

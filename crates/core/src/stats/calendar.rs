@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use jiff::civil::{Date, Time};
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Span, Timestamp};
 
@@ -53,15 +53,22 @@ pub struct Day {
 /// Beyond the years that an instant can name (-9999 to 9999): the nearest instant.
 #[must_use]
 pub fn start_of(date: Date, zone: &TimeZone) -> Timestamp {
-    let beyond = if date.year().is_negative() { Timestamp::MIN } else { Timestamp::MAX };
-    let midnight = zone.to_ambiguous_timestamp(date.to_datetime(Time::midnight()));
-    let skipped = matches!(midnight.offset(), AmbiguousOffset::Gap { .. });
-    // Of two midnights the earlier, of none the one as far behind the gap's end as it is behind its start.
-    let Ok(instant) = midnight.compatible() else { return beyond };
+    first_at(date.to_datetime(Time::midnight()), zone)
+}
+
+/// The first instant at which the local clock shows this; where it skipped that, the first one after.
+/// Beyond the years that an instant can name: the nearest instant.
+#[must_use]
+pub fn first_at(shown: DateTime, zone: &TimeZone) -> Timestamp {
+    let beyond = if shown.year().is_negative() { Timestamp::MIN } else { Timestamp::MAX };
+    let local = zone.to_ambiguous_timestamp(shown);
+    let skipped = matches!(local.offset(), AmbiguousOffset::Gap { .. });
+    // Of two such times the earlier, of none the one as far behind the gap's end as it is behind its start.
+    let Ok(instant) = local.compatible() else { return beyond };
     if !skipped {
         return instant;
     }
-    // Clocks that jumped over midnight show the new date from the jump on.
+    // Clocks that jumped over it show what comes after from the jump on.
     let after = instant.saturating_add(Span::new().nanoseconds(1)).unwrap_or(instant);
     zone.preceding(after).next().map_or(instant, |jump| jump.timestamp())
 }

@@ -63,6 +63,7 @@ pub async fn serve(
     let places = Arc::new(Semaphore::new(http.max_connections));
     let connections = TaskTracker::new();
     let header_timeout = http.header_timeout;
+    let cut = CancellationToken::new();
     loop {
         let place = tokio::select! {
             () = stop.cancelled() => break,
@@ -80,16 +81,12 @@ pub async fn serve(
             },
         };
         let (router, stop, metrics, tls) = (router.clone(), stop.clone(), Arc::clone(&metrics), tls.clone());
+        let cut = cut.clone();
         connections.spawn(async move {
             metrics.http.connections.add(1);
-            let stream = Patient::new(stream);
-            match tls {
-                None => converse(stream, peer, router, header_timeout, stop).await,
-                Some(tls) => match tokio::time::timeout(header_timeout, tls.current().accept(stream)).await {
-                    Ok(Ok(stream)) => converse(stream, peer, router, header_timeout, stop).await,
-                    Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-                    Err(_) => tracing::debug!("a TLS handshake took too long"),
-                },
+            tokio::select! {
+                () = meet(stream, peer, tls, router, header_timeout, stop) => {}
+                () = cut.cancelled() => {}
             }
             metrics.http.connections.add(-1);
             drop(place);
@@ -98,6 +95,29 @@ pub async fn serve(
     connections.close();
     if tokio::time::timeout(DRAIN_MAX, connections.wait()).await.is_err() {
         tracing::warn!(open = connections.len(), "some requests did not end in time and are cut off");
+        // With them goes what they hold on to: whoever waits for the last of it waits no longer.
+        cut.cancel();
+        connections.wait().await;
+    }
+}
+
+/// One peer, from its first byte on.
+async fn meet(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<Arc<Acceptor>>,
+    router: Router,
+    header_timeout: Duration,
+    stop: CancellationToken,
+) {
+    let stream = Patient::new(stream);
+    match tls {
+        None => converse(stream, peer, router, header_timeout, stop).await,
+        Some(tls) => match tokio::time::timeout(header_timeout, tls.current().accept(stream)).await {
+            Ok(Ok(stream)) => converse(stream, peer, router, header_timeout, stop).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        },
     }
 }
 

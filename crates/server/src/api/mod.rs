@@ -4,7 +4,7 @@ pub mod access;
 pub mod auth;
 mod csat;
 pub mod events;
-mod filter;
+pub(crate) mod filter;
 mod guard;
 mod health;
 mod list;
@@ -13,13 +13,13 @@ mod openapi;
 mod pairs;
 pub mod problem;
 mod read;
-mod reports;
+pub(crate) mod reports;
 mod results;
 mod surveys;
 pub mod tail;
 pub mod view;
 mod webhooks;
-mod window;
+pub(crate) mod window;
 
 use std::sync::Arc;
 
@@ -35,6 +35,7 @@ pub(crate) use window::rfc_3339;
 
 use self::events::Live;
 use self::problem::{Kind, Problem};
+pub use self::reports::export::Exports;
 use crate::clock::Clock;
 use crate::config::{Http, Webhook};
 use crate::keys::KeyUses;
@@ -66,6 +67,8 @@ pub struct Parts {
     pub webhooks: Vec<Webhook>,
     /// Who may watch it.
     pub live: Live,
+    /// How many exports there may be at once.
+    pub exports: Exports,
 }
 
 /// The API's state. Clones share it.
@@ -113,6 +116,10 @@ impl Api {
 
     fn live(&self) -> &Live {
         &self.0.live
+    }
+
+    fn exports(&self) -> &Exports {
+        &self.0.exports
     }
 
     fn note_use(&self, used: KeyUse) {

@@ -65,6 +65,7 @@ const WITH_BODY: [Kind; 3] = [Kind::TooLarge, Kind::Format, Kind::Invalid];
         super::webhooks::deliveries,
         super::webhooks::retry,
         super::webhooks::replay,
+        super::reports::export::export,
         super::surveys::list,
         super::surveys::read,
         super::health::live,

@@ -197,6 +197,12 @@ impl Problem {
         self
     }
 
+    /// What happened, and what to do.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
     /// Fields of a body that are at fault.
     #[must_use]
     pub fn in_body(faults: &[Fault]) -> Self {

@@ -89,14 +89,15 @@ impl Asked {
     /// # Errors
     /// When it ends before it begins.
     pub fn window(&self, zone: &Zone) -> Result<Window, Problem> {
+        self.ends(zone).ok_or_else(|| Problem::new(Kind::Unreadable, "`from` must be before `to`"))
+    }
+
+    /// The same; `None` when it ends before it begins.
+    pub fn ends(&self, zone: &Zone) -> Option<Window> {
         let from = self.from.map(|when| when.begin(zone));
         let to = self.to.map(|when| when.end(zone));
-        if let (Some(from), Some(to)) = (from, to)
-            && from >= to
-        {
-            return Err(Problem::new(Kind::Unreadable, "`from` must be before `to`"));
-        }
-        Ok(Window { from, to })
+        let empty = from.zip(to).is_some_and(|(from, to)| from >= to);
+        (!empty).then_some(Window { from, to })
     }
 
     /// The window and the trend's days. Without `days` the trend covers the window if that has a

@@ -3,9 +3,11 @@
 mod check;
 mod dial;
 mod doctor;
+mod export;
 mod import;
 mod key;
 mod migrate_store;
+mod report;
 mod results;
 mod serve;
 mod tenant;
@@ -83,6 +85,12 @@ enum Command {
     /// Bring history along from elsewhere
     #[command(subcommand)]
     Import(import::ImportCommand),
+    /// Write ratings into a file, CSV or a workbook
+    #[command(after_help = export::EXAMPLES)]
+    Export(export::ExportCommand),
+    /// Reports by schedule: look at one, send one now, list them
+    #[command(subcommand)]
+    Report(report::ReportCommand),
     /// Verify or rebuild what is counted of ratings
     #[command(subcommand)]
     Results(results::ResultsCommand),
@@ -188,6 +196,8 @@ async fn dispatch(cli: Cli, world: &mut World<'_>) -> anyhow::Result<Exit> {
         Command::Key(command) => key::run(command, &load(world)?, world).await,
         Command::Tenant(command) => tenant::run(command, &load(world)?, world).await,
         Command::Import(command) => import::run(command, &load(world)?, world).await,
+        Command::Export(command) => export::run(command, &load(world)?, world).await,
+        Command::Report(command) => report::run(command, load(world)?, world).await,
         Command::Results(command) => results::run(command, &load(world)?, world).await,
         Command::MigrateStore(command) => migrate_store::run(command, world).await,
         Command::Webhook(command) => webhook::run(command, &load(world)?, world).await,

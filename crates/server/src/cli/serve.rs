@@ -27,6 +27,7 @@ use crate::keys::KeyUses;
 use crate::metrics::Metrics;
 use crate::recordings::Recordings;
 use crate::results;
+use crate::scheduled::Sender;
 use crate::signalling::{Listen, Transport};
 use crate::surveys::Surveys;
 use crate::unusual::Unusual;
@@ -84,6 +85,7 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
         unusual,
         webhooks: config.webhooks.clone(),
         live: Live::new(config.http.max_event_streams, stop.clone()),
+        exports: Default::default(),
     }));
     announce(&banner, &config, world)?;
 
@@ -106,7 +108,7 @@ pub(super) async fn run(config: Config, world: &mut World<'_>) -> anyhow::Result
 
 /// What runs beside everything else until it is told to stop.
 fn background(
-    config: &Config,
+    config: &Arc<Config>,
     store: &Store,
     writer: &Writer,
     metrics: &Arc<Metrics>,
@@ -120,7 +122,9 @@ fn background(
     });
     let counting = tokio::spawn(results::keep_counting(store.clone(), clock(), stop.clone()));
     let alerts = tokio::spawn(alerts::keep_looking(store.clone(), clock(), stop.clone()));
-    couriers.chain([counting, alerts]).collect()
+    let sender = Sender::new(Arc::clone(config), store.clone(), clock());
+    let sending = tokio::spawn(sender.keep_sending(stop.clone()));
+    couriers.chain([counting, alerts, sending]).collect()
 }
 
 /// Says that it is there, and what is worth a look.

@@ -15,6 +15,7 @@ pub mod clean;
 mod environment;
 pub mod http;
 mod named;
+pub mod report;
 pub mod route;
 pub mod sip;
 mod values;
@@ -23,11 +24,13 @@ pub mod webhook;
 pub use clean::CleanIds;
 pub(crate) use environment::filled;
 pub use http::Http;
+pub use report::Report;
 pub use route::{AfterCall, Match, Queue, Route, Seen};
 pub use sip::{Peer, PeerAuth, Ports, Rtp, Sip, SipListen, SipTls, Srtp, Transport};
 pub use webhook::Webhook;
 
 use crate::fields::{Fields, parsed, text};
+use crate::scheduled::Smtp;
 use crate::secret::Secret;
 use crate::surveys::FileFault;
 
@@ -75,6 +78,10 @@ pub struct Config {
     pub queues: Vec<Queue>,
     /// Who is told of ratings and alerts.
     pub webhooks: Vec<Webhook>,
+    /// The server that takes mail.
+    pub smtp: Option<Smtp>,
+    /// What is sent by schedule.
+    pub reports: Vec<Report>,
     /// What the file says, for the places of faults; it may hold passwords.
     source: Secret,
 }
@@ -200,8 +207,9 @@ impl Config {
         let peers = self.sip.peers.iter().map(|peer| &peer.tenant);
         let routes = self.routes.iter().filter_map(|route| route.tenant.as_ref());
         let webhooks = self.webhooks.iter().map(|webhook| &webhook.subscription.tenant);
+        let reports = self.reports.iter().map(|report| &report.tenant);
         let queues = self.queues.iter().map(|queue| &queue.tenant);
-        peers.chain(routes).chain(queues).chain(webhooks).collect()
+        peers.chain(routes).chain(queues).chain(webhooks).chain(reports).collect()
     }
 
     fn build(layers: Layers) -> Result<Self, Vec<Fault>> {
@@ -229,6 +237,13 @@ impl Config {
         let routes = fields.tables("route", Route::read);
         let queues = fields.tables("queue", Queue::read);
         let webhooks = webhooks(fields);
+        let smtp = fields.table("smtp", |smtp| report::smtp(smtp, folder));
+        // One with faults is told of once, and not by every report.
+        let has_smtp = smtp.as_ref().is_none_or(Option::is_some);
+        let reports = fields.tables("report", |report| Report::read(report, has_smtp));
+        if let Some(reports) = &reports {
+            refuse_twice(fields, "report", reports.iter().map(|report| &report.name));
+        }
         if let Some(routes) = &routes {
             refuse_twice(fields, "route", routes.iter().map(|route| &route.name));
         }
@@ -253,6 +268,8 @@ impl Config {
             routes: routes?,
             queues: queues?,
             webhooks: webhooks?,
+            smtp: smtp?,
+            reports: reports?,
             source: Secret::new(""),
             data_dir,
         })

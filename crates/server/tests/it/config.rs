@@ -8,8 +8,9 @@ use crate::folder::Folder;
 
 fn read(source: &str) -> Result<Config, String> {
     let env = |name: &str| match name {
-        "PBX_PASSWORD" => Some("s3cret".to_owned()),
         "CRM_WEBHOOK_SECRET" => Some("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned()),
+        "PBX_PASSWORD" | "SMTP_PASSWORD" => Some("s3cret".to_owned()),
+        "REPORT_SECRET" => Some("whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3".to_owned()),
         _ => None,
     };
     Config::read(Path::new("site/aftercall.toml"), source, &env).map_err(|error| error.to_string())
@@ -47,6 +48,30 @@ const FAULTS: &[(&str, &str)] = &[
         "[[webhook]]\nname = \"crm\"\nurl = \"http://a\"\nsecret = \"whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"\n\
              [[webhook]]\nname = \"crm\"\nurl = \"http://b\"\nsecret = \"whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"\n",
         "site/aftercall.toml:5:1: `webhook` has the same `name` as webhook 1",
+    ),
+    (
+        "[[report]]\nname = \"daily\"\nevery = \"hour\"\nto = [\"boss@example.com\"]\n",
+        "site/aftercall.toml:3:1: `every` is `hour`, and must be day, week or month\n\
+         site/aftercall.toml:4:1: `to` needs a mail server: say `[smtp]` with `url` and `from`",
+    ),
+    (
+        "[[report]]\nname = \"daily\"\nevery = \"day\"\nat = \"6:00\"\n",
+        "site/aftercall.toml:2:1: `name` goes nowhere: say `to = [\"boss@example.com\"]`, or `url` and `secret`\n\
+         site/aftercall.toml:4:1: `at` is `6:00`, which is not a time of the day, such as `06:00`",
+    ),
+    (
+        "[[report]]\nname = \"daily\"\nevery = \"day\"\nurl = \"https://example.com\"\n",
+        "site/aftercall.toml:4:1: `url` needs a `secret`: it must be `whsec_` and 24 to 64 random bytes in base64 \
+             (`echo whsec_$(openssl rand -base64 32)`)",
+    ),
+    (
+        "[smtp]\nurl = \"smtp://a:b@mail.example.com\"\nfrom = \"a@example.com\"\n",
+        "site/aftercall.toml:2:1: `url` would send the password for all to read: put `?tls=required` behind it",
+    ),
+    (
+        "[smtp]\nurl = \"smtp://mail.example.com\"\nform = \"a@example.com\"\n",
+        "site/aftercall.toml:1:2: key `from` is missing\n\
+         site/aftercall.toml:3:1: unknown key \"form\" (did you mean \"from\"?)",
     ),
     (
         "[[queue]]\nname = \"sales\"\n[queue.after_call]\ncsat_enable = true\n",
@@ -294,9 +319,10 @@ fn every_setting_shown_commented_out_in_the_defaults_is_one() {
         uncommented.push_str(setting.unwrap_or(line));
         uncommented.push('\n');
     }
-    assert_eq!(count, 25, "{uncommented}");
-    let read = read(&uncommented).map(|config| (config.queues.len(), config.webhooks.len()));
-    assert_eq!(read, Ok((1, 1)), "{uncommented}");
+    assert_eq!(count, 28, "{uncommented}");
+    let read =
+        read(&uncommented).map(|config| (config.queues.len(), config.webhooks.len(), config.reports.len()));
+    assert_eq!(read, Ok((1, 1, 1)), "{uncommented}");
 }
 
 #[test]
@@ -323,4 +349,15 @@ fn the_address_of_a_server_may_come_from_the_environment_and_its_password_is_see
     assert_eq!(config.database.to_string(), "postgres://csat@db.example.com:6432/calls");
     assert!(config.database.is_shared());
     assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn who_gets_a_report_and_by_which_password_is_seen_nowhere() {
+    let source = "[smtp]\nurl = \"smtps://reports:hunter2@mail.example.com\"\nfrom = \"reports@example.com\"\n\
+        [[report]]\nname = \"daily\"\nevery = \"day\"\nto = [\"boss@example.com\"]\n\
+        url = \"https://example.com\"\nsecret = \"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3\"\n";
+    let shown = format!("{:?}", read(source).unwrap());
+    for hidden in ["hunter2", "boss@", "reports@", "MDEy"] {
+        assert!(!shown.contains(hidden), "{hidden} in {shown}");
+    }
 }

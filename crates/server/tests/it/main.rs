@@ -9,12 +9,15 @@ mod cli;
 #[path = "../../../store/tests/it/cluster.rs"]
 mod cluster;
 mod config;
+mod export;
 mod folder;
 mod migrate;
 mod postgres;
+mod readers;
 mod receiver;
 #[path = "../../../core/tests/it/reference_stats/files.rs"]
 mod reference_files;
+mod scheduled;
 mod server;
 mod signalling;
 mod tidy;

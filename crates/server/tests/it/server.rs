@@ -215,6 +215,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Where its API listens.
+    pub(crate) fn http(&self) -> SocketAddr {
+        self.http.trim_start_matches("http://").parse().unwrap()
+    }
+
     /// What the API answers, with its status.
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
         let mut answer = agent().get(format!("{}{path}", self.http)).call().unwrap();

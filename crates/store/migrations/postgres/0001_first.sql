@@ -1,4 +1,4 @@
--- The tables of SQLite's schema version 6, in PostgreSQL's words. tenant_id comes first in every key; no key is unique
+-- The tables of SQLite's schema version 7, in PostgreSQL's words. tenant_id comes first in every key; no key is unique
 -- without it; nothing here is computed by triggers. cc_tenants and cc_keys are the directory: small, and whole on every
 -- node. Names and ids are compared byte by byte (COLLATE "C"): the same order on every system, and in the program.
 
@@ -265,4 +265,19 @@ CREATE TABLE cc_alert_days (
     local_day TEXT COLLATE "C" NOT NULL,
     looked_at TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (tenant_id, local_day)
+);
+
+-- Reports that were sent by schedule, or are on their way: whoever makes a row has claimed the sending. Nobody else
+-- takes it over before not_before. error names no person.
+CREATE TABLE cc_report_runs (
+    tenant_id  TEXT COLLATE "C" NOT NULL,
+    report     TEXT COLLATE "C" NOT NULL,
+    period     TEXT COLLATE "C" NOT NULL,
+    way        TEXT COLLATE "C" NOT NULL CHECK (way IN ('mail', 'post')),
+    state      TEXT COLLATE "C" NOT NULL CHECK (state IN ('claimed', 'waiting', 'sent', 'failed')),
+    attempts   BIGINT NOT NULL,
+    not_before TIMESTAMPTZ NOT NULL,
+    changed_at TIMESTAMPTZ NOT NULL,
+    error      TEXT COLLATE "C",
+    PRIMARY KEY (tenant_id, report, period, way)
 );

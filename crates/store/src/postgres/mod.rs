@@ -9,6 +9,7 @@ mod outbox;
 mod read;
 mod recount;
 mod results;
+mod run;
 pub(crate) mod sql;
 mod tabulate;
 pub(crate) mod transfer;

@@ -13,6 +13,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/sqlite/0004_results.sql"),
     include_str!("../../migrations/sqlite/0005_as_of.sql"),
     include_str!("../../migrations/sqlite/0006_events.sql"),
+    include_str!("../../migrations/sqlite/0007_report_runs.sql"),
 ];
 
 /// The version that this program works with.

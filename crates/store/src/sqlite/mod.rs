@@ -8,6 +8,7 @@ mod outbox;
 mod read;
 mod recount;
 mod results;
+mod run;
 pub(crate) mod sql;
 mod tabulate;
 #[cfg(test)]

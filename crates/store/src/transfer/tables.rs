@@ -209,6 +209,21 @@ pub const TABLES: &[Table] = &[
         fate: Fate::Moved,
     },
     Table {
+        name: "cc_report_runs",
+        key: &["report", "period", "way"],
+        columns: &[
+            text("report"),
+            text("period"),
+            text("way"),
+            text("state"),
+            whole("attempts"),
+            moment("not_before"),
+            moment("changed_at"),
+            text("error"),
+        ],
+        fate: Fate::Moved,
+    },
+    Table {
         name: "cc_csat_quality",
         key: &["call_id"],
         columns: &[

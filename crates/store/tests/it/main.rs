@@ -15,6 +15,7 @@ mod posted;
 mod reads;
 mod refusals;
 mod results;
+mod runs;
 mod sessions;
 mod storm;
 mod transfer;

@@ -7,7 +7,7 @@ use aftercall_core::OfferState;
 use aftercall_core::stats::{ChartRule, WeekStart};
 use aftercall_store::{
     Alert, By, EventId, EventKind, KeyHash, KeyUse, NewKey, Question, Queues, RatingFilter, Results, Revoked,
-    Role, Store, Subject, Subscription, Tenant, Window, Zone,
+    Role, Run, RunOutcome, Store, Subject, Subscription, Tenant, Way, Window, Zone,
 };
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor, Row};
@@ -117,6 +117,18 @@ pub(crate) async fn fill(store: &Store) {
         limits: Some([3.2, 5.0]),
     };
     store.raise(&super::harness::tenant(), alert.day, std::slice::from_ref(&alert), at(12)).await.unwrap();
+    assert_eq!(store.claim_run(&run(), at(13), at(613)).await, Ok(Some(1)));
+    let outcome = RunOutcome::Again(at(300), "the mail server did not answer in time".to_owned());
+    assert_eq!(store.settle_run(&run(), 1, &outcome, at(14)).await, Ok(true));
+}
+
+fn run() -> Run {
+    Run {
+        tenant: super::harness::tenant(),
+        report: "weekly".to_owned(),
+        period: "2026-11-16".to_owned(),
+        way: Way::Mail,
+    }
 }
 
 fn webhook() -> Subscription {

@@ -8,7 +8,7 @@ use std::task::Poll;
 use aftercall_core::TenantId;
 use aftercall_core::stats::ChartRule;
 use aftercall_store::transfer::{ColumnKind, Progress, TABLES, Table, Verified, plan, transfer};
-use aftercall_store::{Alert, Store, StoreError};
+use aftercall_store::{Alert, Run, Store, StoreError, Way};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -179,6 +179,8 @@ async fn fill(home: &Home) {
         limits: None,
     };
     store.raise(&tenant(), alert.day, std::slice::from_ref(&alert), at(21)).await.unwrap();
+    let run = Run { tenant: tenant(), report: "r".into(), period: "2026-10".into(), way: Way::Post };
+    assert_eq!(store.claim_run(&run, at(22), at(23)).await, Ok(Some(1)));
     let s1 = session("m1", "s1");
     store
         .write(&[

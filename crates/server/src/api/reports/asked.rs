@@ -108,12 +108,17 @@ pub struct About {
 
 impl About {
     pub fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let (format, as_of) = (Format::read(fields), fields.optional("as_of", when));
+        let about = Self::read_but_format(fields);
+        Some(Self { format: format?, as_of: as_of?, ..about? })
+    }
+
+    /// The same for what has formats of its own.
+    pub fn read_but_format(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let filter = filter::read(fields);
         let zone = fields.optional("tz", |value| Zone::new(&text(value)?).map_err(|why| why.to_string()));
-        let format = Format::read(fields);
-        let as_of = fields.optional("as_of", when);
         let (from, to) = Asked::read_ends(fields)?;
-        Some(Self { filter: filter?, from, to, as_of: as_of?, zone: zone?, format: format? })
+        Some(Self { filter: filter?, from, to, as_of: None, zone: zone?, format: None })
     }
 
     /// What it comes to for whoever asks.

@@ -1,7 +1,7 @@
 //! A stretch of time against another.
 
 use aftercall_core::stats::{self, Tally, Verdict};
-use aftercall_store::{Group, Window};
+use aftercall_store::{Group, Store, Window};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -108,7 +108,19 @@ pub async fn compare(
     let format = Format::of(about.format, &headers);
     let subject = about.of(&api, &who).await?;
     let windows = sides(&subject, against)?;
-    let counts = subject.counts(&api, &windows, Group::Nothing).await?;
+    answer(format, &headers, &compare_of(&subject, api.store(), windows).await?, &COLUMNS)
+}
+
+/// The report: the first window against the second.
+///
+/// # Errors
+/// When it would take too long, or the store fails.
+pub async fn compare_of(
+    subject: &Subject,
+    store: &Store,
+    windows: [Window; 2],
+) -> Result<CompareReport, Problem> {
+    let counts = subject.counts(store, &windows, Group::Nothing).await?;
     let tally = |place: usize| counts.get(&(None, place)).copied().unwrap_or_default();
     let tallies = [tally(0), tally(1)];
     let found = stats::compare(&tallies[0], &tallies[1]);
@@ -117,7 +129,7 @@ pub async fn compare(
         to: window.to.map(instant).unwrap_or_default(),
         summary: Summary::from(tally),
     };
-    let report = CompareReport {
+    Ok(CompareReport {
         time_zone: subject.zone.name().to_owned(),
         verdict: Verdict::of_comparison(found.as_ref()).to_string(),
         csat_difference: found.map(|found| found.csat_difference),
@@ -126,8 +138,7 @@ pub async fn compare(
         p: found.map(|found| found.ranks.p),
         superiority: found.map(|found| found.ranks.superiority),
         rows: [side(&windows[0], &tallies[0]), side(&windows[1], &tallies[1])],
-    };
-    answer(format, &headers, &report, &COLUMNS)
+    })
 }
 
 /// What is compared with what.

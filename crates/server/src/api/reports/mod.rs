@@ -3,12 +3,13 @@
 //! A report is read in one snapshot, so its lines add up. Numbers are those of `core::stats`, explained in
 //! `docs/statistics.md`.
 
-mod asked;
+pub mod asked;
 pub mod compare;
+pub mod export;
 pub mod ranking;
 pub mod series;
 mod source;
-mod table;
+pub mod table;
 pub mod trend;
 
 use axum::Router;
@@ -26,4 +27,5 @@ pub fn routes() -> Router<Api> {
         .route("/reports/csat/trend", get(trend::trend))
         .route("/reports/csat/alerts", get(trend::alerts))
         .route("/reports/csat/compare", get(compare::compare))
+        .route("/reports/csat/export", get(export::export))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aftercall_core::AgentId;
 use aftercall_core::stats::{Level, Method, Tally, Verdict, against_rest, ranking_by, standardised};
+use aftercall_store::Store;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -11,7 +12,7 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::asked::{About, AboutQuery};
+use super::asked::{About, AboutQuery, Subject};
 use super::table::{Column, Format, answer};
 use crate::api::Api;
 use crate::api::access::Who;
@@ -79,7 +80,7 @@ pub struct RankingRow {
     pub missing_queues: Option<Vec<String>>,
 }
 
-const COLUMNS: [Column; 12] = [
+pub const COLUMNS: [Column; 12] = [
     ("rank", "/rank"),
     ("agent_id", "/agent_id"),
     ("score", "/score"),
@@ -96,7 +97,7 @@ const COLUMNS: [Column; 12] = [
 
 /// A method that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum By {
+pub enum By {
     Own(Method),
     Adjusted,
 }
@@ -152,7 +153,15 @@ pub async fn ranking(
         let why = "method=adjusted compares queues: it takes `queue`, `from`, `to` and `tz` only";
         return Err(Problem::new(Kind::Unreadable, why));
     }
-    let ratings = subject.agents(&api, subject.window).await?;
+    answer(format, &headers, &ranking_of(&subject, api.store(), by).await?, &COLUMNS)
+}
+
+/// The report.
+///
+/// # Errors
+/// When it would take too long, or the store fails.
+pub async fn ranking_of(subject: &Subject, store: &Store, by: By) -> Result<RankingReport, Problem> {
+    let ratings = subject.agents(store, subject.window).await?;
     let mut whole: BTreeMap<AgentId, Tally> = BTreeMap::new();
     for (agent, _, tally) in &ratings {
         let sum = whole.entry(agent.clone()).or_default();
@@ -196,7 +205,7 @@ pub async fn ranking(
     };
     let (from, to) = subject.ends();
     let time_zone = subject.zone.name().to_owned();
-    answer(format, &headers, &RankingReport { method: by.word(), from, to, time_zone, rows }, &COLUMNS)
+    Ok(RankingReport { method: by.word(), from, to, time_zone, rows })
 }
 
 fn too_many() -> Problem {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use aftercall_core::stats::{self, Level, Stage, Tally};
-use aftercall_store::{By, Figures, Group};
+use aftercall_store::{By, Figures, Group, Store};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -11,7 +11,7 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::asked::{About, AboutQuery, Period, PeriodQuery, Slot};
+use super::asked::{About, AboutQuery, Period, PeriodQuery, Slot, Subject};
 use super::table::{Column, Format, answer};
 use crate::api::access::Who;
 use crate::api::filter::FilterQuery;
@@ -22,7 +22,7 @@ use crate::api::{Api, forbidden};
 use crate::fields::{Fields, parsed, text};
 
 /// The most lines on a page.
-const LIMIT_MAX: usize = 10_000;
+pub const LIMIT_MAX: usize = 10_000;
 
 /// Lines on a page, unless the request says otherwise.
 const LIMIT_DEFAULT: usize = 1_000;
@@ -85,7 +85,7 @@ pub struct SeriesRow {
     pub net_percent: Option<f64>,
 }
 
-const SERIES_COLUMNS: [Column; 18] = [
+pub const SERIES_COLUMNS: [Column; 18] = [
     ("date", "/date"),
     ("start", "/start"),
     ("end", "/end"),
@@ -106,10 +106,12 @@ const SERIES_COLUMNS: [Column; 18] = [
     ("net_percent", "/net_percent"),
 ];
 
-struct Lines {
-    group: Group,
-    after: Option<(usize, Option<String>)>,
-    limit: usize,
+/// Which lines.
+pub struct Lines {
+    pub group: Group,
+    /// Behind this one.
+    pub after: Option<(usize, Option<String>)>,
+    pub limit: usize,
 }
 
 impl Lines {
@@ -165,9 +167,23 @@ pub async fn series(
     })?;
     let (format, period) = (Format::of(about.format, &headers), period.unwrap_or(Period::Day));
     let subject = about.of(&api, &who).await?;
+    let report = series_of(&subject, api.store(), period, lines).await?;
+    answer(format, &headers, &report, &SERIES_COLUMNS)
+}
+
+/// The report.
+///
+/// # Errors
+/// When it would take too long, or the store fails.
+pub async fn series_of(
+    subject: &Subject,
+    store: &Store,
+    period: Period,
+    lines: Lines,
+) -> Result<SeriesReport, Problem> {
     let slots = subject.slots(period)?;
     let windows: Vec<_> = slots.iter().map(|slot| slot.window).collect();
-    let mut counts = subject.counts(&api, &windows, lines.group).await?;
+    let mut counts = subject.counts(store, &windows, lines.group).await?;
     if lines.group == Group::Nothing {
         for place in 0..slots.len() {
             counts.entry((None, place)).or_default();
@@ -183,14 +199,13 @@ pub async fn series(
             format!("{}_{name}", last.0)
         });
     let rows = found.into_iter().skip(begin).take(lines.limit);
-    let report = SeriesReport {
+    Ok(SeriesReport {
         period: period.word(),
         group_by: lines.group.word(),
         time_zone: subject.zone.name().to_owned(),
         rows: rows.filter_map(|((place, name), tally)| Some(row(slots.get(place)?, name, &tally))).collect(),
         next_cursor,
-    };
-    answer(format, &headers, &report, &SERIES_COLUMNS)
+    })
 }
 
 fn row(slot: &Slot, group: Option<String>, tally: &Tally) -> SeriesRow {
@@ -270,7 +285,15 @@ pub async fn distribution(
     let about = query.read(About::read)?;
     let format = Format::of(about.format, &headers);
     let subject = about.of(&api, &who).await?;
-    let counts = subject.counts(&api, &[subject.window], Group::Nothing).await?;
+    answer(format, &headers, &distribution_of(&subject, api.store()).await?, &DISTRIBUTION_COLUMNS)
+}
+
+/// The report.
+///
+/// # Errors
+/// When it would take too long, or the store fails.
+pub async fn distribution_of(subject: &Subject, store: &Store) -> Result<DistributionReport, Problem> {
+    let counts = subject.counts(store, &[subject.window], Group::Nothing).await?;
     let tally = counts.get(&(None, 0)).copied().unwrap_or_default();
     let intervals = tally.distribution_intervals(Level::P95);
     let rows =
@@ -283,7 +306,7 @@ pub async fn distribution(
             }
         });
     let (from, to) = subject.ends();
-    let report = DistributionReport {
+    Ok(DistributionReport {
         from,
         to,
         time_zone: subject.zone.name().to_owned(),
@@ -293,8 +316,7 @@ pub async fn distribution(
         median_score: tally.median(),
         verdict: stats::Verdict::of_ratings(&tally).to_string(),
         rows: rows.collect(),
-    };
-    answer(format, &headers, &report, &DISTRIBUTION_COLUMNS)
+    })
 }
 
 /// How far calls came.
@@ -416,9 +438,22 @@ pub async fn funnel(
         return Err(forbidden());
     }
     let subject = about.of(&api, &who).await?;
+    answer(format, &headers, &funnel_of(&subject, api.store(), period, by).await?, &FUNNEL_COLUMNS)
+}
+
+/// The report.
+///
+/// # Errors
+/// When it is restricted by more than queues, or the store fails.
+pub async fn funnel_of(
+    subject: &Subject,
+    store: &Store,
+    period: Period,
+    by: By,
+) -> Result<FunnelReport, Problem> {
     let slots = subject.slots(period)?;
     let windows: Vec<_> = slots.iter().map(|slot| slot.window).collect();
-    let figures = subject.funnels(&api, &windows, by).await?;
+    let figures = subject.funnels(store, &windows, by).await?;
     let groups: BTreeSet<Option<String>> = match by {
         By::Nothing => BTreeSet::from([None]),
         By::Queue => figures.keys().map(|(name, _)| name.clone()).collect(),
@@ -434,12 +469,7 @@ pub async fn funnel(
     }
     let group_by = if by == By::Queue { "queue" } else { "none" };
     let time_zone = subject.zone.name().to_owned();
-    answer(
-        format,
-        &headers,
-        &FunnelReport { period: period.word(), group_by, time_zone, rows },
-        &FUNNEL_COLUMNS,
-    )
+    Ok(FunnelReport { period: period.word(), group_by, time_zone, rows })
 }
 
 fn funnel_row(slot: &Slot, group: Option<String>, figures: &Figures) -> Result<FunnelRow, Problem> {

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use aftercall_core::stats::Tally;
 use aftercall_core::{AgentId, QueueId};
-use aftercall_store::{AgentFigures, By, Cell, Figures, Group, Question, Queues, Window};
+use aftercall_store::{AgentFigures, By, Cell, Figures, Group, Question, Queues, Store, Window};
 use jiff::SignedDuration;
 
 use super::asked::Subject;
-use crate::api::Api;
 use crate::api::problem::{Kind, Problem};
 
 /// Days within which ratings of the whole tenant are counted one by one. Ten million in two years are 1.3 million in
@@ -38,7 +37,7 @@ impl Subject {
     ///
     /// # Errors
     /// When it would take too long, or the store fails.
-    pub async fn counts(&self, api: &Api, windows: &[Window], group: Group) -> Result<Counts, Problem> {
+    pub async fn counts(&self, store: &Store, windows: &[Window], group: Group) -> Result<Counts, Problem> {
         let by = match group {
             Group::Nothing => Some(By::Nothing),
             Group::Queue => Some(By::Queue),
@@ -46,16 +45,15 @@ impl Subject {
         };
         if let Some(then) = self.as_of {
             self.countable(windows)?;
-            let cells =
-                api.store().tabulate_then(&self.tenant.id, &self.filter, windows, group, then).await?;
+            let cells = store.tabulate_then(&self.tenant.id, &self.filter, windows, group, then).await?;
             return Ok(by_group(cells));
         }
         if let (Some(queues), Some(by)) = (self.only_queues(), by) {
-            let figures = self.figures(api, queues, windows, by).await?;
+            let figures = self.figures(store, queues, windows, by).await?;
             return Ok(figures.into_iter().map(|(key, figures)| (key, figures.tally)).collect());
         }
         self.countable(windows)?;
-        let cells = api.store().tabulate(&self.tenant.id, &self.filter, windows, group).await?;
+        let cells = store.tabulate(&self.tenant.id, &self.filter, windows, group).await?;
         Ok(by_group(cells))
     }
 
@@ -65,7 +63,7 @@ impl Subject {
     /// When the report is restricted by more than queues, or the store fails.
     pub async fn funnels(
         &self,
-        api: &Api,
+        store: &Store,
         windows: &[Window],
         by: By,
     ) -> Result<BTreeMap<(Option<String>, usize), Figures>, Problem> {
@@ -79,18 +77,18 @@ impl Subject {
                 "a funnel is of queues: it takes `queue`, `from`, `to` and `tz` only",
             )
         })?;
-        self.figures(api, queues, windows, by).await
+        self.figures(store, queues, windows, by).await
     }
 
     async fn figures(
         &self,
-        api: &Api,
+        store: &Store,
         queues: Queues,
         windows: &[Window],
         by: By,
     ) -> Result<BTreeMap<(Option<String>, usize), Figures>, Problem> {
         let question = Question { queues, windows: windows.to_vec(), by, agents: None };
-        let results = api.store().results(&self.tenant.id, &question).await?;
+        let results = store.results(&self.tenant.id, &question).await?;
         let named = |queue: Option<Option<QueueId>>| queue.flatten().map(|queue| queue.to_string());
         Ok(results.figures.into_iter().map(|c| ((named(c.queue), c.period), c.figures)).collect())
     }
@@ -102,21 +100,21 @@ impl Subject {
     /// When it would take too long, or the store fails.
     pub async fn agents(
         &self,
-        api: &Api,
+        store: &Store,
         window: Window,
     ) -> Result<Vec<(AgentId, Option<QueueId>, Tally)>, Problem> {
         let told =
             |all: Vec<AgentFigures>| all.into_iter().map(|of| (of.agent, of.queue, of.tally)).collect();
         if let Some(then) = self.as_of {
             self.countable(&[window])?;
-            return Ok(told(api.store().agents_then(&self.tenant.id, &self.filter, &window, then).await?));
+            return Ok(told(store.agents_then(&self.tenant.id, &self.filter, &window, then).await?));
         }
         if let Some(queues) = self.only_queues() {
             let question = Question { queues, windows: Vec::new(), by: By::Nothing, agents: Some(window) };
-            return Ok(told(api.store().results(&self.tenant.id, &question).await?.agents));
+            return Ok(told(store.results(&self.tenant.id, &question).await?.agents));
         }
         self.countable(&[window])?;
-        let cells = api.store().tabulate(&self.tenant.id, &self.filter, &[window], Group::Agent).await?;
+        let cells = store.tabulate(&self.tenant.id, &self.filter, &[window], Group::Agent).await?;
         let named = cells.into_iter().filter_map(|cell| Some((cell.name?.parse().ok()?, None, cell.tally)));
         Ok(named.collect())
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::api::problem::{Kind, Problem};
+use crate::export::csv::{line, quoted};
 use crate::fields::{Fields, text};
 
 /// Bytes of a tag: enough that no two answers of a report share one.
@@ -89,18 +90,14 @@ pub fn answer<R: Serialize>(
 }
 
 /// The rows of a report as CSV, with a header. The time zone is a column of its own in every row.
-fn csv(report: &Value, columns: &[Column]) -> String {
+pub fn csv(report: &Value, columns: &[Column]) -> String {
     let zone = report["time_zone"].as_str().unwrap_or("UTC");
     let mut out = String::new();
-    let mut line = |cells: &mut dyn Iterator<Item = String>| {
-        let cells: Vec<String> = cells.collect();
-        out.push_str(&cells.join(","));
-        out.push_str("\r\n");
-    };
-    line(&mut columns.iter().map(|(name, _)| (*name).to_owned()).chain(["time_zone".to_owned()]));
+    let names = columns.iter().map(|(name, _)| (*name).to_owned());
+    line(&mut out, names.chain(["time_zone".to_owned()]));
     for row in report["rows"].as_array().into_iter().flatten() {
         let cells = columns.iter().map(|(_, place)| row.pointer(place).map(cell).unwrap_or_default());
-        line(&mut cells.chain([quoted(zone)]));
+        line(&mut out, cells.chain([quoted(zone)]));
     }
     out
 }
@@ -110,18 +107,6 @@ fn cell(value: &Value) -> String {
         Value::Null => String::new(),
         Value::String(text) => quoted(text),
         other => other.to_string(),
-    }
-}
-
-/// A text as a cell. What a spreadsheet would take for a formula is told to be text by an apostrophe (OWASP, "CSV
-/// injection"): names come from whoever sends ratings.
-fn quoted(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
-    let guard = if formula { "'" } else { "" };
-    if formula || text.contains(['"', ',', '\r', '\n']) {
-        format!("\"{guard}{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aftercall_core::stats::{self, ChartRule, Tally, Verdict};
-use aftercall_store::Group;
+use aftercall_store::{Group, Store};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -84,7 +84,15 @@ pub async fn trend(
     })?;
     let (format, period) = (Format::of(about.format, &headers), period.unwrap_or(Period::Day));
     let subject = about.of(&api, &who).await?;
-    let (slots, tallies) = periods(&subject, &api, period).await?;
+    answer(format, &headers, &trend_of(&subject, api.store(), period).await?, &TREND_COLUMNS)
+}
+
+/// The report.
+///
+/// # Errors
+/// When it would take too long, or the store fails.
+pub async fn trend_of(subject: &Subject, store: &Store, period: Period) -> Result<TrendReport, Problem> {
+    let (slots, tallies) = periods(subject, store, period).await?;
     let found = stats::trend(&tallies).map_err(|why| Problem::new(Kind::Unreadable, why.to_string()))?;
     let line = |place: usize| found.map(|trend| trend.line.intercept + trend.line.slope * place as f64);
     let rows = slots.iter().zip(&tallies).enumerate().map(|(place, (slot, tally))| TrendRow {
@@ -95,20 +103,23 @@ pub async fn trend(
         csat_percent: tally.csat_percent(),
         line: line(place),
     });
-    let report = TrendReport {
+    Ok(TrendReport {
         period: period.word(),
         time_zone: subject.zone.name().to_owned(),
         direction: Direction::of(found.as_ref(), &tallies, period.grain(subject.tenant.week_start)),
         rows: rows.collect(),
-    };
-    answer(format, &headers, &report, &TREND_COLUMNS)
+    })
 }
 
 /// The periods of a report and their ratings.
-async fn periods(subject: &Subject, api: &Api, period: Period) -> Result<(Vec<Slot>, Vec<Tally>), Problem> {
+async fn periods(
+    subject: &Subject,
+    store: &Store,
+    period: Period,
+) -> Result<(Vec<Slot>, Vec<Tally>), Problem> {
     let slots = subject.slots(period)?;
     let windows: Vec<_> = slots.iter().map(|slot| slot.window).collect();
-    let counts = subject.counts(api, &windows, Group::Nothing).await?;
+    let counts = subject.counts(store, &windows, Group::Nothing).await?;
     let tallies = (0..slots.len()).map(|place| counts.get(&(None, place)).copied().unwrap_or_default());
     let tallies = tallies.collect();
     Ok((slots, tallies))
@@ -211,7 +222,20 @@ pub async fn alerts(
     let (format, period) = (Format::of(about.format, &headers), period.unwrap_or(Period::Day));
     let baseline = baseline.unwrap_or(BASELINE_DAYS);
     let subject = about.of(&api, &who).await?;
-    let (slots, tallies) = periods(&subject, &api, period).await?;
+    answer(format, &headers, &alerts_of(&subject, api.store(), period, baseline).await?, &ALERT_COLUMNS)
+}
+
+/// The report.
+///
+/// # Errors
+/// When it would take too long, or the store fails.
+pub async fn alerts_of(
+    subject: &Subject,
+    store: &Store,
+    period: Period,
+    baseline: usize,
+) -> Result<AlertReport, Problem> {
+    let (slots, tallies) = periods(subject, store, period).await?;
     let charts = stats::charts(&tallies, baseline);
     let (mean, csat) = (charts.mean.as_ref(), charts.csat.as_ref());
     let limits: BTreeMap<usize, [f64; 2]> = csat
@@ -231,7 +255,7 @@ pub async fn alerts(
         csat_limits: limits.get(&place).copied(),
         csat_is_unusual: is_unusual(place, ChartRule::Csat),
     });
-    let report = AlertReport {
+    Ok(AlertReport {
         period: period.word(),
         time_zone: subject.zone.name().to_owned(),
         baseline,
@@ -242,6 +266,5 @@ pub async fn alerts(
         shift_up: mean.and_then(|chart| chart.shift_up).and_then(date),
         shift_down: mean.and_then(|chart| chart.shift_down).and_then(date),
         rows: rows.collect(),
-    };
-    answer(format, &headers, &report, &ALERT_COLUMNS)
+    })
 }

@@ -18,7 +18,7 @@ async fn the_document_served_is_the_document_printed_and_each_operation_has_its_
             assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{operation}");
         }
     }
-    assert_eq!(ids.len(), 25);
+    assert_eq!(ids.len(), 26);
 }
 
 #[tokio::test]

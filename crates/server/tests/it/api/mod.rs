@@ -3,6 +3,7 @@
 mod access;
 mod document;
 mod events;
+pub(crate) mod export;
 mod listen;
 mod listing;
 mod log;
@@ -76,7 +77,7 @@ macro_rules! on_both {
         })*
     };
 }
-use on_both;
+pub(crate) use on_both;
 
 impl Server {
     pub async fn start() -> Self {
@@ -117,6 +118,7 @@ impl Server {
             unusual: Arc::default(),
             webhooks: config.webhooks,
             live: Live::new(http.max_event_streams, CancellationToken::new()),
+            exports: Default::default(),
         }));
         Self { router, store, clock, metrics, http, writer_task, folder, database: None }
     }
