@@ -2,7 +2,7 @@
 //! several nodes sends them.
 //!
 //! A node claims a delivery in the database before it sends, and says there what came of it. One that dies in between
-//! leaves its claim, which another takes over after [`CLAIM_HOLDS`]: so a report is never lost, and in that one case may
+//! leaves its claim, which another takes over after ten minutes: so a report is never lost, and in that one case may
 //! come twice, with the same id.
 
 mod figures;

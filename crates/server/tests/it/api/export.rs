@@ -38,7 +38,7 @@ fn rating(number: u32) -> NewRating {
         tenant: TenantId::default(),
         call: CallId::new(format!("+49 call {number}")).unwrap(),
         score: Score::try_from(1 + (number % 5) as u8).unwrap(),
-        comment: given(3, "=SUM(\"a\",\n1) ").map(|text| Comment::new(text).unwrap()),
+        comment: given(3, "=SUM(\"a\",\n1) ").map(|text| Comment::new(text + &"é".repeat(200)).unwrap()),
         agent: given(5, "agent, ").map(|text| text.parse().unwrap()),
         queue: given(4, "queue\u{202e}").map(|text| text.parse().unwrap()),
         created_at: Some(
