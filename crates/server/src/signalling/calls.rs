@@ -351,6 +351,9 @@ impl Calls {
             // Whoever ends the call, what the peer wanted changed is over too, and is told so.
             self.drop_change(call, pending, 487);
         }
+        if gone.timer.is_some() {
+            self.forget_refresh(call);
+        }
         self.alarms.forget(call);
         if ending == Ending::NoAck {
             self.count(Count::NoAck);

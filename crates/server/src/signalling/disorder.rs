@@ -200,6 +200,38 @@ impl World {
     }
 }
 
+fn all_comes_to_its_end(steps: &[Step]) {
+    let (known, endings, tags, numbers, asked) = Default::default();
+    let mut world = World { calls: calls(1), now: Duration::ZERO, known, endings, tags, numbers, asked };
+    for step in steps {
+        world.take(step);
+    }
+    world.calls.leave_all(world.now);
+    world.settle();
+    world.until(world.now + Duration::from_secs(600));
+    assert_eq!(world.calls.live(), [0; 3]);
+    let calls = &world.calls;
+    let left = [calls.invites.len(), calls.serving.len(), calls.errands.len(), calls.unreached.len()];
+    assert_eq!((left, calls.alarms.due()), ([0; 4], None));
+    assert!(world.endings.values().all(|ended| *ended == 1), "{:?}", world.endings);
+}
+
+#[test]
+fn a_refresh_that_the_peer_works_on_for_ever_ends_with_its_call() {
+    let request =
+        |method, above, more| Step::Request { method, call: 3, branch: 0, above, outside: false, more };
+    all_comes_to_its_end(&[
+        request(0, 0, 2),
+        request(7, 1, 0),
+        Step::Door { what: 1, call: 0 },
+        request(3, 0, 0),
+        request(10, 0, 3),
+        Step::Time { ms: 45_000 },
+        Step::Response { status: 100, more: 0 },
+        Step::Door { what: 0, call: 0 },
+    ]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1500))]
 
@@ -207,18 +239,6 @@ proptest! {
     fn whatever_is_said_in_whatever_order_each_call_ends_once_and_nothing_is_left(
         steps in prop::collection::vec(step(), 1..120),
     ) {
-        let (known, endings, tags, numbers, asked) = Default::default();
-        let mut world = World { calls: calls(1), now: Duration::ZERO, known, endings, tags, numbers, asked };
-        for step in &steps {
-            world.take(step);
-        }
-        world.calls.leave_all(world.now);
-        world.settle();
-        world.until(world.now + Duration::from_secs(600));
-        prop_assert_eq!(world.calls.live(), [0; 3]);
-        let calls = &world.calls;
-        let left = [calls.invites.len(), calls.serving.len(), calls.errands.len(), calls.unreached.len()];
-        prop_assert_eq!((left, calls.alarms.due()), ([0; 4], None));
-        prop_assert!(world.endings.values().all(|ended| *ended == 1), "{:?}", world.endings);
+        all_comes_to_its_end(&steps);
     }
 }

@@ -7,7 +7,7 @@ use aftercall_wire::sip::{Headers, Method, Request, Response};
 use super::alarms::Alarm;
 use super::body::sdp_in;
 use super::calls::{Call, Calls, Change, Stage};
-use super::errand::{Outcome, Then};
+use super::errand::{Errand, Outcome, Then};
 use super::reply::{ALLOW, SUPPORTED};
 use super::session_timer::{self, Refresher, SessionTimer};
 use super::{CallKey, Ending, Event, message};
@@ -104,6 +104,18 @@ impl Calls {
         {
             entry.timer = Some(SessionTimer { interval, refresher: Refresher::Us });
             self.refresh(call);
+        }
+    }
+
+    /// The call is over. A re-INVITE of ours that the peer is working on would wait for its answer for ever.
+    pub(super) fn forget_refresh(&mut self, call: CallKey) {
+        let is_its =
+            |errand: &Errand| errand.then == Then::Refresh(call) && errand.request.method == Method::Invite;
+        let pending: Vec<_> =
+            self.errands.iter().filter(|(_, (errand, _))| is_its(errand)).map(|(id, _)| *id).collect();
+        for id in pending {
+            self.layer.forget(id);
+            self.errands.remove(&id);
         }
     }
 

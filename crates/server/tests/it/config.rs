@@ -319,7 +319,7 @@ fn every_setting_shown_commented_out_in_the_defaults_is_one() {
         uncommented.push_str(setting.unwrap_or(line));
         uncommented.push('\n');
     }
-    assert_eq!(count, 28, "{uncommented}");
+    assert_eq!(count, 38, "{uncommented}");
     let read =
         read(&uncommented).map(|config| (config.queues.len(), config.webhooks.len(), config.reports.len()));
     assert_eq!(read, Ok((1, 1, 1)), "{uncommented}");
