@@ -115,7 +115,7 @@ def table(heads, rows):
 
 
 def durable(folder, quick):
-    """Ratings a second through HTTP, beside rows a second of the bare database."""
+    """Ratings a second through HTTP, beside the same rows written by the database alone."""
     seconds, rows = ("2" if quick else "8"), []
     postgres = Postgres(pathlib.Path(tempfile.mkdtemp(dir=folder)))
     for name in ["SQLite", "PostgreSQL"]:
@@ -147,7 +147,7 @@ def durable(folder, quick):
         say(f"{name}: {rows[-1][1:]}")
     postgres.stop()
     return ("### Ratings made durable\n\n" + table(
-        ["", "bare rows a second", "1 client", "64 clients", "of bare", "64 clients, ms", "at half that, ms",
+        ["", "the database alone, a second", "1 client", "64 clients", "of that", "64 clients, ms", "at half that, ms",
          "server, ms of processor each"], rows))
 
 

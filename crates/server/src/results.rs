@@ -15,6 +15,10 @@ const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// it changes, while nobody else writes: so that takes a fiftieth of the time at most, however many ratings it has.
 const PAUSE_TIMES: u32 = 50;
 
+/// But no longer than this: what a million ratings from elsewhere changed takes seconds to count, and what came in behind
+/// them is not to wait for minutes.
+const PAUSE_MAX: Duration = Duration::from_secs(15);
+
 /// Keeps counting until it is told to stop.
 pub(crate) async fn keep_counting(store: Store, clock: Clock, stop: CancellationToken) {
     let mut is_failing = false;
@@ -26,7 +30,7 @@ pub(crate) async fn keep_counting(store: Store, clock: Clock, stop: Cancellation
         }
         let began = clock.elapsed();
         let counted = count(&store, &clock, &stop).await;
-        pause = PAUSE_MIN.max(clock.elapsed().saturating_sub(began) * PAUSE_TIMES);
+        pause = (clock.elapsed().saturating_sub(began) * PAUSE_TIMES).clamp(PAUSE_MIN, PAUSE_MAX);
         match counted {
             Ok(()) => is_failing = false,
             // Said once, not every second; the writer says the same of the same disk.

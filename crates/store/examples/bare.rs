@@ -1,5 +1,6 @@
-//! What a database does by itself, for the measurements to stand beside: rows of `cc_csat` alone, of our schema with its
-//! indexes, by the largest batch, each durable before the next:
+//! What a database does by itself, for the measurements to stand beside: the rows that ratings come to (the rating, its
+//! entry in the log, a mark for each queue), of our schema with its indexes, by the largest batch, each durable before the
+//! next, and nothing asked or decided:
 //! `cargo run --release -p aftercall-store --example bare -- URL SECONDS`, URL as of `[database]`, an empty one.
 
 #![allow(
@@ -15,15 +16,33 @@ use aftercall_store::{BATCH_MAX, Place, Store};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
 
-const SQLITE: &str = "INSERT INTO cc_csat
-    (tenant_id, id, call_id, agent_id, queue_id, score, comment, created_at, revision, flags)
-    SELECT 'default', value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, 'Great service', value ->> 5, 1, ''
-    FROM jsonb_each($1)";
+const SQLITE: [&str; 3] = [
+    "INSERT INTO cc_csat
+        (tenant_id, id, call_id, agent_id, queue_id, score, comment, created_at, revision, flags)
+        SELECT 'default', value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, 'Great service',
+            value ->> 5, 1, '' FROM jsonb_each($1)",
+    "INSERT INTO cc_csat_log
+        (tenant_id, log_id, call_id, op, revision, arrived_at, rated_at, agent_id, queue_id, new_score, actor)
+        SELECT 'default', value ->> 0, value ->> 1, 'created', 1, value ->> 5, value ->> 5, value ->> 2, value ->> 3,
+            value ->> 4, 'keyless' FROM jsonb_each($1)",
+    "INSERT INTO cc_csat_mark (tenant_id, queue_id, local_day, mark_id)
+        SELECT 'default', value ->> 3, substr(MAX(value ->> 5), 1, 10), MAX(value ->> 0) FROM jsonb_each($1) GROUP BY 2",
+];
 
-const POSTGRES: &str = "INSERT INTO cc_csat
-    (tenant_id, id, call_id, agent_id, queue_id, score, comment, created_at, revision, flags)
-    SELECT 'default', (value ->> 0)::uuid, value ->> 1, value ->> 2, value ->> 3, (value ->> 4)::smallint,
-        'Great service', (value ->> 5)::timestamptz, 1, '' FROM jsonb_array_elements($1::jsonb)";
+const POSTGRES: [&str; 3] = [
+    "INSERT INTO cc_csat
+        (tenant_id, id, call_id, agent_id, queue_id, score, comment, created_at, revision, flags)
+        SELECT 'default', (value ->> 0)::uuid, value ->> 1, value ->> 2, value ->> 3, (value ->> 4)::smallint,
+            'Great service', (value ->> 5)::timestamptz, 1, '' FROM jsonb_array_elements($1::jsonb)",
+    "INSERT INTO cc_csat_log
+        (tenant_id, log_id, call_id, op, revision, arrived_at, rated_at, agent_id, queue_id, new_score, actor)
+        SELECT 'default', (value ->> 0)::uuid, value ->> 1, 'created', 1, (value ->> 5)::timestamptz,
+            (value ->> 5)::timestamptz, value ->> 2, value ->> 3, (value ->> 4)::smallint, 'keyless'
+        FROM jsonb_array_elements($1::jsonb)",
+    "INSERT INTO cc_csat_mark (tenant_id, queue_id, local_day, mark_id)
+        SELECT 'default', value ->> 3, substr(MAX(value ->> 5), 1, 10), MAX(value ->> 0)::uuid
+        FROM jsonb_array_elements($1::jsonb) GROUP BY 2",
+];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -44,7 +63,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             let mut connection = SqliteConnection::connect_with(&options).await?;
             while start.elapsed() < during {
                 let batch = batch(rows)?;
-                sqlx::query(SQLITE).bind(batch).execute(&mut connection).await?;
+                let mut transaction = connection.begin().await?;
+                for statement in SQLITE {
+                    sqlx::query(statement).bind(batch.as_str()).execute(&mut *transaction).await?;
+                }
+                transaction.commit().await?;
                 rows += BATCH_MAX;
             }
         }
@@ -52,7 +75,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             let mut connection = PgConnection::connect(&url).await?;
             while start.elapsed() < during {
                 let batch = batch(rows)?;
-                sqlx::query(POSTGRES).bind(batch).execute(&mut connection).await?;
+                let mut transaction = connection.begin().await?;
+                for statement in POSTGRES {
+                    sqlx::query(statement).bind(batch.as_str()).execute(&mut *transaction).await?;
+                }
+                transaction.commit().await?;
                 rows += BATCH_MAX;
             }
         }
